@@ -1,0 +1,23 @@
+# The commands of a developer's day. `make ci` is what has to pass.
+
+.PHONY: demo test race bench fuzz ci
+
+demo:
+	go run ./cmd/demo
+
+test:
+	go test ./...
+
+race:
+	go test -race -shuffle=on ./...
+
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+# Time for each fuzz target; FUZZTIME=1h for a long run.
+FUZZTIME ?= 10s
+fuzz:
+	.ci/fuzz $(FUZZTIME)
+
+ci:
+	bash .ci/run

@@ -1,0 +1,137 @@
+package tap
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"sync"
+	"sync/atomic"
+	"syscall"
+
+	"github.com/ethlink/ethlink/ethstack"
+)
+
+// Device is an open TAP. It has one queue.
+type Device struct {
+	file         *os.File
+	raw          syscall.RawConn // file's
+	name         string
+	hardwareAddr ethstack.HardwareAddr
+	offloads     ethstack.Offloads
+	// vnetLen is the length in bytes of the metadata before each frame, 0 if
+	// there is none.
+	vnetLen int
+
+	mtu     atomic.Int32
+	stats   counters
+	reader  reader
+	writers sync.Pool // of *writer
+	link    link
+	closed  atomic.Bool
+}
+
+var _ ethstack.Device = (*Device)(nil)
+
+type counters struct {
+	readTooLong, readUnknownSegment, readMalformed              atomic.Uint64
+	writeDown, writeFull, writeTooLong, writeInvalid, writeGone atomic.Uint64
+}
+
+// Open opens a TAP as the options say.
+func Open(o Options) (*Device, error) {
+	if err := o.check(); err != nil {
+		return nil, err
+	}
+	t, err := openTAP(o)
+	if err != nil {
+		return nil, err
+	}
+	d, err := newDevice(t, o)
+	if err != nil {
+		t.file.Close()
+		return nil, err
+	}
+	if o.File != nil {
+		// The device has a file descriptor of its own for the same TAP.
+		o.File.Close()
+	}
+	return d, nil
+}
+
+func newDevice(t opened, o Options) (*Device, error) {
+	raw, err := t.file.SyscallConn()
+	if err != nil {
+		return nil, fmt.Errorf("tap: %s: %w", t.name, err)
+	}
+	d := &Device{file: t.file, raw: raw, name: t.name, offloads: t.offloads, vnetLen: t.vnetLen}
+	d.reader.try = d.tryRead
+	d.writers.New = func() any { return newWriter(d) }
+	d.mtu.Store(defaultMTU)
+	if o.MTU != 0 {
+		d.mtu.Store(int32(o.MTU))
+	}
+	if d.hardwareAddr, err = chooseHardwareAddr(o.HardwareAddr, t.kernelAddr); err != nil {
+		return nil, fmt.Errorf("tap: %s: %w", t.name, err)
+	}
+	if err := d.configure(t, o); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// defaultMTU is assumed where the interface cannot be asked.
+const defaultMTU = 1500
+
+// Info describes the device. The MTU is the interface's present one.
+func (d *Device) Info() ethstack.DeviceInfo {
+	mtu := int(d.mtu.Load())
+	return ethstack.DeviceInfo{
+		Name: d.name, HardwareAddr: d.hardwareAddr, MTU: mtu, MaxFrame: d.maxFrame(mtu), Offloads: d.offloads,
+	}
+}
+
+// tagLen is the length of an IEEE 802.1Q tag, which does not count as payload.
+const tagLen = 4
+
+func (d *Device) maxFrame(mtu int) int {
+	if d.offloads&(ethstack.OffloadTCPv4|ethstack.OffloadTCPv6|ethstack.OffloadUDP) != 0 {
+		return max(ethstack.MaxSuperFrame, mtu+ethstack.HeaderLen+tagLen)
+	}
+	return mtu + ethstack.HeaderLen + tagLen
+}
+
+// Queues returns 1.
+func (d *Device) Queues() int { return 1 }
+
+// checkQueue finds a queue that is none.
+func (d *Device) checkQueue(queue int) error {
+	if queue != 0 {
+		return fmt.Errorf("tap: %s has no queue %d: it has one, 0", d.name, queue)
+	}
+	return nil
+}
+
+// Close ends Read and gives the TAP up. An interface that is not persistent
+// goes with it.
+func (d *Device) Close() error {
+	if d.closed.Swap(true) {
+		return nil
+	}
+	d.link.close()
+	// This waits for system calls under way, which do not block, so that none
+	// can use the number of a file descriptor that has become another file's.
+	if err := d.file.Close(); err != nil {
+		return fmt.Errorf("tap: closing %s: %w", d.name, errors.Unwrap(err))
+	}
+	return nil
+}
+
+// Stats returns what was counted so far.
+func (d *Device) Stats() Stats {
+	c := &d.stats
+	return Stats{
+		ReadTooLong: c.readTooLong.Load(), ReadUnknownSegment: c.readUnknownSegment.Load(), ReadMalformed: c.readMalformed.Load(),
+		WriteDown: c.writeDown.Load(), WriteFull: c.writeFull.Load(), WriteTooLong: c.writeTooLong.Load(),
+		WriteInvalid: c.writeInvalid.Load(), WriteGone: c.writeGone.Load(),
+	}
+}

@@ -1,0 +1,207 @@
+package arp
+
+import (
+	"fmt"
+	"time"
+)
+
+// Meta is what the caller of [Handler.Input] knows of a packet besides its
+// content.
+type Meta struct {
+	// Broadcast: the frame's destination was not our own hardware address.
+	Broadcast bool
+	// TargetIsOurs: the target address is one that we answer for.
+	TargetIsOurs bool
+	// SenderIsOurs: the sender address is one of ours.
+	SenderIsOurs bool
+}
+
+// InputResult is what came of an ARP packet.
+type InputResult uint8
+
+const (
+	// InputIgnored: not for us, and nothing that we know of.
+	InputIgnored InputResult = iota
+	// InputAnswered: a request for an address of ours.
+	InputAnswered
+	// InputConfirmed: it confirmed, moved, or gave us a neighbor's address.
+	InputConfirmed
+	// InputUnsolicited: a reply from somebody we did not ask.
+	InputUnsolicited
+	// InputConflict: somebody else uses an address of ours.
+	InputConflict
+	// InputReflected: our own packet came back.
+	InputReflected
+	// InputUnknownOperation: neither a request nor a reply.
+	InputUnknownOperation
+	// InputBadSender: the sender's hardware address is zero or a group's.
+	InputBadSender
+	// NumInputResults is how many results there are.
+	NumInputResults
+)
+
+var inputResultNames = [NumInputResults]string{
+	"ignored", "answered", "confirmed", "unsolicited reply", "address conflict", "reflected", "unknown operation", "bad sender",
+}
+
+func (r InputResult) String() string {
+	if r < NumInputResults {
+		return inputResultNames[r]
+	}
+	return fmt.Sprintf("InputResult(%d)", uint8(r))
+}
+
+// Input takes in one packet that was received.
+//
+// It is RFC 826 "Packet Reception". [ParsePacket] has asked "Do I have the
+// hardware type?" and "Do I speak the protocol?"; what follows is, in the
+// paper's order and words:
+//
+//	Merge_flag := false
+//	If the pair <protocol type, sender protocol address> is already in my
+//	translation table, update the sender hardware address field of the entry
+//	with the new information in the packet and set Merge_flag to true.
+//	?Am I the target protocol address?
+//	Yes:
+//	  If Merge_flag is false, add the triplet <protocol type, sender protocol
+//	  address, sender hardware address> to the translation table.
+//	  ?Is the opcode ares_op$REQUEST? (NOW look at the opcode!!)
+//	  Yes:
+//	    Swap hardware and protocol fields, putting the local hardware and
+//	    protocol addresses in the sender fields. Set the ar$op field to
+//	    ares_op$REPLY. Send the packet to the (new) target hardware address
+//	    on the same hardware on which the request was received.
+//
+// As a table, with what is added to the paper:
+//
+//	known  for us  operation  then
+//	yes    no      either     update
+//	no     no      either     nothing
+//	yes    yes     request    update, reply
+//	yes    yes     reply      update, which confirms the address if asked for
+//	no     yes     request    add as Stale, reply
+//	no     yes     reply      nothing: nobody asked
+func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) InputResult {
+	switch {
+	case h.closed:
+		return InputIgnored
+	case p.SenderHardwareAddr == h.hw:
+		return InputReflected
+	case p.SenderHardwareAddr.IsGroup() || p.SenderHardwareAddr.IsZero():
+		// IEEE 802.3 §3.2.3: no station has such an address.
+		return InputBadSender
+	case p.Operation != OperationRequest && p.Operation != OperationReply:
+		// Deviation: RFC 826 updates the table before it looks at the opcode.
+		// Whatever other operations say of a sender, no host needs it, and
+		// RFC 5494 §2 reserves some for experiments.
+		return InputUnknownOperation
+	case m.SenderIsOurs:
+		// RFC 5227 §2.4: a sender address of ours from another host is a conflict.
+		a.Events = append(a.Events, Event{Kind: EventConflict, Addr: p.SenderAddr, HardwareAddr: p.SenderHardwareAddr})
+		return InputConflict
+	}
+	merged := h.merge(now, p, m, a)
+	switch {
+	case !m.TargetIsOurs && merged:
+		return InputConfirmed
+	case !m.TargetIsOurs:
+		return InputIgnored
+	case p.Operation == OperationReply && merged:
+		return InputConfirmed
+	case p.Operation == OperationReply:
+		// Deviation: RFC 826 adds it. Then anybody could fill the table.
+		return InputUnsolicited
+	case !merged:
+		h.learn(now, p, a)
+	}
+	h.reply(p, a)
+	return InputAnswered
+}
+
+// merge updates the entry of the sender, if there is one.
+func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) bool {
+	e := h.find(p.SenderAddr)
+	switch {
+	case e == nil:
+		return false
+	case e.state == Static:
+		return true
+	}
+	// RFC 4861 §7.2.5: only an answer to what was asked shows that the
+	// neighbor can be reached; a request or a broadcast just says so.
+	answer := p.Operation == OperationReply && m.TargetIsOurs && !m.Broadcast
+	asked := e.state == Incomplete || e.state == Failed || e.state == Probe
+	moved := e.hw != p.SenderHardwareAddr
+	switch {
+	case !e.state.HasAddr() && !h.roomForResolved(now, asked, a):
+		h.settleWithoutRoom(now, e, p.SenderHardwareAddr, a)
+	case answer && asked:
+		h.settle(now, e, p.SenderHardwareAddr, Reachable, a)
+	case moved || e.state == Stale:
+		h.settle(now, e, p.SenderHardwareAddr, Stale, a)
+	}
+	return true
+}
+
+// settleWithoutRoom sends what waits for a neighbor whose address cannot be
+// kept, because everything in the cache is in use.
+func (h *Handler[P]) settleWithoutRoom(now time.Duration, e *entry[P], hw HardwareAddr, a *Actions[P]) {
+	e.hw = hw
+	if e.waiting() {
+		h.release(e, a)
+	}
+	h.remove(now, e, DropCacheFull, a)
+}
+
+// learn adds the sender of a request for an address of ours: it is about to
+// send us something that will want an answer.
+func (h *Handler[P]) learn(now time.Duration, p Packet, a *Actions[P]) {
+	// RFC 5227 §2.1.1: a probe has no sender address.
+	if !usable(p.SenderAddr) || !h.roomForResolved(now, false, a) {
+		return
+	}
+	e := h.add(p.SenderAddr.As4())
+	e.hw = p.SenderHardwareAddr
+	h.setState(e, Stale)
+	a.event(EventAdded, e)
+	h.setDeadline(e, now+h.c.StaleTime)
+	h.publish(e, a)
+}
+
+// reply answers a request for an address of ours.
+func (h *Handler[P]) reply(p Packet, a *Actions[P]) {
+	a.Send = append(a.Send, Send{To: h.destination(p.SenderHardwareAddr, p.TargetAddr), Packet: Packet{
+		Operation:          OperationReply,
+		SenderHardwareAddr: h.hw, SenderAddr: p.TargetAddr,
+		TargetHardwareAddr: p.SenderHardwareAddr, TargetAddr: p.SenderAddr,
+	}})
+}
+
+// SetHardwareAddr changes our own hardware address and announces our
+// addresses anew.
+func (h *Handler[P]) SetHardwareAddr(now time.Duration, hw HardwareAddr, a *Actions[P]) {
+	h.hw = hw
+	h.announceAll(now, a)
+}
+
+// LinkDown forgets all neighbors but the static ones: nobody knows who will be
+// there when the link comes up again.
+func (h *Handler[P]) LinkDown(now time.Duration, a *Actions[P]) {
+	h.down = true
+	h.own.pending = nil
+	h.Flush(now, a)
+}
+
+// LinkUp announces our addresses and asks anew for what is waited for.
+func (h *Handler[P]) LinkUp(now time.Duration, a *Actions[P]) {
+	h.down = false
+	h.announceAll(now, a)
+	for _, e := range h.all() {
+		switch {
+		case e.state == Incomplete && e.waiting():
+			h.begin(now, e, a)
+		case e.state == Failed:
+			h.remove(now, e, DropFlushed, a)
+		}
+	}
+}

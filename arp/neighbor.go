@@ -1,0 +1,73 @@
+package arp
+
+import (
+	"fmt"
+	"iter"
+	"net/netip"
+	"time"
+)
+
+// Entries yields all neighbors, in no order.
+func (h *Handler[P]) Entries() iter.Seq[Entry] {
+	return func(yield func(Entry) bool) {
+		for _, e := range h.entries {
+			if !yield(e.snapshot()) {
+				return
+			}
+		}
+	}
+}
+
+// Entry returns the neighbor with the given address, and false if it is not
+// known.
+func (h *Handler[P]) Entry(addr netip.Addr) (Entry, bool) {
+	e := h.find(addr)
+	if e == nil {
+		return Entry{}, false
+	}
+	return e.snapshot(), true
+}
+
+// AddStatic makes hw the address of a neighbor until it is removed or added
+// again, whatever comes in. What waits for it is released.
+func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
+	switch {
+	case !usable(addr):
+		return fmt.Errorf("arp: static neighbor %v: want a unicast IPv4 address other than 0.0.0.0/8 and 127.0.0.0/8", addr)
+	case hw.IsGroup() || hw.IsZero():
+		return fmt.Errorf("arp: static neighbor %v at %v: want a unicast hardware address", addr, hw)
+	case h.HasAddress(addr):
+		return fmt.Errorf("arp: static neighbor %v: the address is our own", addr)
+	}
+	e := h.find(addr)
+	if e == nil {
+		e = h.add(addr.As4())
+		a.event(EventAdded, e)
+	}
+	e.hw = hw
+	h.setDeadline(e, never)
+	h.change(e, Static, a)
+	h.hand(e, a)
+	return nil
+}
+
+// Remove forgets a neighbor, a static one too, and drops what waits for it. It
+// reports whether it was known.
+func (h *Handler[P]) Remove(now time.Duration, addr netip.Addr, a *Actions[P]) bool {
+	e := h.find(addr)
+	if e == nil {
+		return false
+	}
+	h.remove(now, e, DropFlushed, a)
+	return true
+}
+
+// Flush forgets all neighbors but the static ones, and drops what waits for
+// them.
+func (h *Handler[P]) Flush(now time.Duration, a *Actions[P]) {
+	for _, e := range h.all() {
+		if e.state != Static {
+			h.remove(now, e, DropFlushed, a)
+		}
+	}
+}

@@ -1,0 +1,116 @@
+package arp
+
+import (
+	"fmt"
+	"time"
+)
+
+// Config has the limits and times of a [Handler]. Every zero field means the
+// default that its comment names.
+type Config struct {
+	// HardwareAddr is our own; a unicast address.
+	HardwareAddr HardwareAddr
+	// Seed makes the jitter of ReachableTime; the same seed gives the same
+	// actions for the same inputs.
+	Seed uint64
+
+	// MaxRequests is how many broadcast requests a next hop gets before it is
+	// held to be unreachable: 3 (MAX_MULTICAST_SOLICIT, RFC 4861 §10).
+	MaxRequests int
+	// RequestInterval is the time between them: 1 s, which is also the least
+	// allowed (RFC 1122 §2.3.2.1).
+	RequestInterval time.Duration
+	// ReachableTime is how long a confirmation holds, on average: 30 s
+	// (REACHABLE_TIME, RFC 4861 §10); each entry gets 0.5 to 1.5 times that.
+	ReachableTime time.Duration
+	// DelayTime is how long an entry that is used after that may go on
+	// without a probe: 5 s (DELAY_FIRST_PROBE_TIME, RFC 4861 §10).
+	DelayTime time.Duration
+	// MaxProbes is how many unicast requests may stay unanswered: 3
+	// (MAX_UNICAST_SOLICIT, RFC 4861 §10).
+	MaxProbes int
+	// ProbeInterval is the time between them: 1 s (RETRANS_TIMER, RFC 4861 §10).
+	ProbeInterval time.Duration
+	// StaleTime is how long an entry that nobody uses is kept: 60 s (Linux,
+	// gc_stale_time).
+	StaleTime time.Duration
+	// FailedTime is how long it is remembered that a next hop did not answer,
+	// while nobody asks for it: 20 s.
+	FailedTime time.Duration
+
+	// MaxEntries bounds the entries that have a hardware address, static ones
+	// aside: 4096; up to 4194304.
+	MaxEntries int
+	// MaxUnresolved bounds those that have none: 1024.
+	MaxUnresolved int
+	// MaxPendingPackets bounds what waits for one next hop: 256.
+	MaxPendingPackets int
+	// MaxPendingBytes bounds its bytes: 212992 (Linux, unres_qlen_bytes),
+	// enough for the fragments of three of the largest datagrams.
+	MaxPendingBytes int
+	// MaxPendingTotal bounds the bytes that wait for all next hops together:
+	// 16 MiB.
+	MaxPendingTotal int
+
+	// AnnounceNum is how often an address of ours is announced: 2
+	// (ANNOUNCE_NUM, RFC 5227 §1.1).
+	AnnounceNum int
+	// AnnounceInterval is the time between announcements: 2 s
+	// (ANNOUNCE_INTERVAL, RFC 5227 §1.1).
+	AnnounceInterval time.Duration
+}
+
+const (
+	maxEntriesLimit = 1 << 22
+	maxTime         = 24 * time.Hour
+)
+
+// withDefaults fills in the zero fields and checks all of them.
+func (c Config) withDefaults() (Config, error) {
+	if c.HardwareAddr.IsGroup() {
+		return c, fmt.Errorf("arp: Config.HardwareAddr is %v, which has the group bit set: want a unicast address", c.HardwareAddr)
+	}
+	for _, f := range []struct {
+		name          string
+		v             *int
+		def, min, max int
+	}{
+		{"MaxRequests", &c.MaxRequests, 3, 1, 100},
+		{"MaxProbes", &c.MaxProbes, 3, 1, 100},
+		{"MaxEntries", &c.MaxEntries, 4096, 1, maxEntriesLimit},
+		{"MaxUnresolved", &c.MaxUnresolved, 1024, 1, maxEntriesLimit},
+		{"MaxPendingPackets", &c.MaxPendingPackets, 256, 1, 1 << 20},
+		{"MaxPendingBytes", &c.MaxPendingBytes, 212992, 1, 1 << 30},
+		{"MaxPendingTotal", &c.MaxPendingTotal, 16 << 20, 1, 1 << 40},
+		{"AnnounceNum", &c.AnnounceNum, 2, 1, 100},
+	} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+		if *f.v < f.min || *f.v > f.max {
+			return c, fmt.Errorf("arp: Config.%s is %d: want %d to %d, or 0 for %d", f.name, *f.v, f.min, f.max, f.def)
+		}
+	}
+	for _, f := range []struct {
+		name     string
+		v        *time.Duration
+		def, min time.Duration
+	}{
+		// RFC 1122 §2.3.2.1: at most one request per second and destination.
+		{"RequestInterval", &c.RequestInterval, time.Second, time.Second},
+		{"ReachableTime", &c.ReachableTime, 30 * time.Second, time.Second},
+		{"DelayTime", &c.DelayTime, 5 * time.Second, time.Millisecond},
+		{"ProbeInterval", &c.ProbeInterval, time.Second, 10 * time.Millisecond},
+		{"StaleTime", &c.StaleTime, time.Minute, time.Second},
+		{"FailedTime", &c.FailedTime, 20 * time.Second, time.Second},
+		{"AnnounceInterval", &c.AnnounceInterval, 2 * time.Second, time.Second},
+	} {
+		if *f.v == 0 {
+			*f.v = f.def
+		}
+		if *f.v < f.min || *f.v > maxTime {
+			return c, fmt.Errorf("arp: Config.%s is %v: want %v to %v, or 0 for %v", f.name, *f.v, f.min, maxTime, f.def)
+		}
+	}
+	return c, nil
+}

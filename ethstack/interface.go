@@ -1,0 +1,291 @@
+package ethstack
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"iter"
+	"net/netip"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/ethlink/ethlink/arp"
+)
+
+// Options configure an [Interface]. The zero value is ready for use.
+type Options struct {
+	// HardwareAddr is the interface's address. Zero means the device's own,
+	// or where it has none a random one that is locally administered.
+	HardwareAddr HardwareAddr
+	// ARP has the resolver's limits and times. Its HardwareAddr is ignored.
+	ARP arp.Config
+	// Host tells which protocol addresses are ours besides those added with
+	// AddIPv4; nil: none.
+	Host Host
+	// OpenFilter lets frames for other hosts pass to the receiver, marked
+	// [ToOther]. ARP never looks at them.
+	OpenFilter bool
+	// OnEvent is told of changes in the neighbor table and of address
+	// conflicts, in order, on a goroutine of the Interface. It must neither
+	// block nor call Close.
+	OnEvent func(arp.Event)
+}
+
+// A Host tells an [Interface] which protocol addresses are its own. It is
+// asked only from goroutines of the Interface, with no lock held.
+type Host interface {
+	// Enabled reports whether ARP may be sent and answered now.
+	Enabled() bool
+	// IsLocal reports whether addr is one of ours, to be answered for. A
+	// broadcast address of a subnet is not.
+	IsLocal(addr netip.Addr) bool
+	// SourceFor returns the address of ours to send a request for nextHop
+	// from: preferred if it is ours, or the best other one, or the zero Addr
+	// if there is none.
+	SourceFor(nextHop, preferred netip.Addr) netip.Addr
+}
+
+// An Interface is one station on a [Link]: a hardware address with its
+// filter, its ARP resolver and its counters.
+type Interface struct {
+	link    *Link
+	host    Host
+	open    bool
+	onEvent func(arp.Event)
+	hwaddr  atomic.Uint64 // addrValue of the address
+	passARP atomic.Bool
+	res     *resolver
+	stats   counters
+
+	mu       sync.Mutex
+	explicit atomic.Pointer[[]netip.Addr] // added with AddIPv4; replaced under mu
+}
+
+func newInterface(l *Link, o Options) (*Interface, error) {
+	hw := o.HardwareAddr
+	if hw.IsZero() {
+		hw = l.dev.Info().HardwareAddr
+	}
+	if hw.IsZero() {
+		hw = RandomHardwareAddr()
+	}
+	if hw.IsGroup() {
+		return nil, fmt.Errorf("ethstack: hardware address %v has the group bit set: an interface needs a unicast address", hw)
+	}
+	i := &Interface{link: l, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent}
+	i.hwaddr.Store(addrValue(hw))
+	i.explicit.Store(new([]netip.Addr))
+	o.ARP.HardwareAddr = hw
+	var err error
+	if i.res, err = newResolver(i, o.ARP, l.clock); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+// RandomHardwareAddr returns a random unicast address from the locally
+// administered range (IEEE 802 §8.4).
+func RandomHardwareAddr() HardwareAddr {
+	var a HardwareAddr
+	rand.Read(a[:]) // never fails
+	a[0] = a[0]&^1 | 2
+	return a
+}
+
+// Link returns the link that the interface is on.
+func (i *Interface) Link() *Link { return i.link }
+
+// MTU returns the device's MTU: the largest payload in bytes.
+func (i *Interface) MTU() int { return i.link.dev.Info().MTU }
+
+// HardwareAddr returns the interface's address. It takes no lock.
+func (i *Interface) HardwareAddr() HardwareAddr { return valueAddr(i.hwaddr.Load()) }
+
+// SetHardwareAddr changes the interface's address and announces its protocol
+// addresses anew. It returns at once: the announcements come from another
+// goroutine, so that it may be called with locks held. An address with the
+// group bit set, or zero, is refused.
+func (i *Interface) SetHardwareAddr(a HardwareAddr) error {
+	if a.IsGroup() || a.IsZero() {
+		return fmt.Errorf("ethstack: hardware address %v: an interface needs a unicast address", a)
+	}
+	r := i.res
+	acts := r.begin()
+	i.hwaddr.Store(addrValue(a))
+	r.h.SetHardwareAddr(r.clock.Now(), a, acts)
+	r.kick(acts)
+	return nil
+}
+
+// Lookup returns the hardware address of an on-link IPv4 neighbor, if it is
+// known. It takes no lock and allocates nothing; it may be called from
+// anywhere.
+func (i *Interface) Lookup(addr [4]byte) (HardwareAddr, bool) {
+	hw, ok, use := i.res.table.lookup(tableKey(addr))
+	if use {
+		r := i.res
+		a := r.begin()
+		r.h.Use(r.clock.Now(), netip.AddrFrom4(addr), netip.Addr{}, a)
+		r.kick(a)
+	}
+	return hw, ok
+}
+
+// Resolve asks for the hardware address of nextHop on behalf of p, a packet
+// of size bytes that Lookup knew no address for. source is the address that a
+// request should carry.
+//
+// With [arp.Resolved] the address is returned and p is not kept: send it now.
+// With any other result p is kept and exactly one of its methods is called
+// later, from another goroutine: Dropped, if the result is [arp.Unreachable]
+// or [arp.Rejected]. Resolve writes nothing to the device and may be called
+// with locks held.
+func (i *Interface) Resolve(nextHop, source netip.Addr, size int, p Pending) (HardwareAddr, arp.Result) {
+	r := i.res
+	a := r.begin()
+	if r.closed {
+		r.end(a)
+		i.stats.pending[arp.DropClosed].Add(1)
+		p.Dropped(arp.DropClosed)
+		return HardwareAddr{}, arp.Rejected
+	}
+	res := r.h.Query(r.clock.Now(), nextHop, source, size, p, a)
+	var hw HardwareAddr
+	if res == arp.Resolved {
+		// The caller sends it, ahead of what it sends next.
+		n := len(a.Release) - 1
+		hw = a.Release[n].HardwareAddr
+		a.Release[n] = arp.Release[Pending]{}
+		a.Release = a.Release[:n]
+	}
+	r.kick(a)
+	return hw, res
+}
+
+// AddIPv4 makes addr an address of ours: ARP answers for it from now on, and
+// it is announced (RFC 5227 §2.3). An address that was added before is left
+// as it is and not announced again.
+func (i *Interface) AddIPv4(addr netip.Addr) error {
+	addr = addr.Unmap()
+	if !usableIPv4(addr) {
+		return fmt.Errorf("ethstack: cannot add address %v: want a unicast IPv4 address other than 0.0.0.0/8 and 127.0.0.0/8", addr)
+	}
+	r := i.res
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	if old := *i.explicit.Load(); !slices.Contains(old, addr) {
+		list := append(slices.Clone(old), addr)
+		i.explicit.Store(&list)
+	}
+	a := r.begin()
+	if r.closed {
+		r.end(a)
+		return fmt.Errorf("ethstack: cannot add address %v: %w", addr, ErrDisconnected)
+	}
+	r.h.AddAddress(r.clock.Now(), addr, a)
+	r.kick(a)
+	return nil
+}
+
+// RemoveIPv4 ends what AddIPv4 began; an address that is not ours is an error.
+func (i *Interface) RemoveIPv4(addr netip.Addr) error {
+	addr = addr.Unmap()
+	r := i.res
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	old := *i.explicit.Load()
+	at := slices.Index(old, addr)
+	if at < 0 {
+		return fmt.Errorf("ethstack: cannot remove address %v: it was not added", addr)
+	}
+	list := slices.Delete(slices.Clone(old), at, at+1)
+	i.explicit.Store(&list)
+	a := r.begin()
+	r.h.RemoveAddress(addr)
+	r.kick(a)
+	return nil
+}
+
+// IPv4s returns the addresses of ours that ARP knows of, in no order.
+func (i *Interface) IPv4s() []netip.Addr {
+	i.res.mu.Lock()
+	defer i.res.mu.Unlock()
+	return slices.Clone(i.res.h.Addresses())
+}
+
+func (i *Interface) isExplicit(addr netip.Addr) bool {
+	return slices.Contains(*i.explicit.Load(), addr)
+}
+
+// isOurs asks everybody who may know. No lock may be held.
+func (i *Interface) isOurs(addr netip.Addr) bool {
+	return usableIPv4(addr) && (i.isExplicit(addr) || i.host != nil && i.host.IsLocal(addr))
+}
+
+// usableIPv4 reports whether addr can be a host's address on a link.
+func usableIPv4(addr netip.Addr) bool {
+	if !addr.Is4() {
+		return false
+	}
+	b := addr.As4()
+	// RFC 1122 §3.2.1.3: 0/8 and 127/8 stay inside a host; from 224 on it is
+	// multicast, reserved, and the limited broadcast.
+	return b[0] != 0 && b[0] != 127 && b[0] < 224
+}
+
+// Neighbors returns the neighbor table as it is now, in no order.
+func (i *Interface) Neighbors() iter.Seq[arp.Entry] {
+	return func(yield func(arp.Entry) bool) {
+		i.res.mu.Lock()
+		all := slices.Collect(i.res.h.Entries())
+		i.res.mu.Unlock()
+		for _, e := range all {
+			if !yield(e) {
+				return
+			}
+		}
+	}
+}
+
+// SetPassARP hands ARP frames to the receiver and answers none, for a network
+// stack that has an ARP of its own.
+func (i *Interface) SetPassARP(on bool) { i.passARP.Store(on) }
+
+// Stats returns the counters.
+func (i *Interface) Stats() Stats { return i.stats.snapshot() }
+
+// Drop counts one frame that the receiver or sender above dropped.
+func (i *Interface) Drop(r DropReason) { i.stats.drops[r].Add(1) }
+
+// Write sends frames through the device, as [Device] says. What the device
+// cannot do itself, checksums and segmentation, is done here first.
+func (i *Interface) Write(queue int, frames []Frame) (int, error) {
+	n, err := i.link.write(queue, frames)
+	var bytes uint64
+	for k := range frames {
+		if e := frames[k].Err; e != nil && n < len(frames) {
+			i.Drop(txReason(e))
+		} else {
+			bytes += uint64(frames[k].WireLen())
+		}
+	}
+	i.stats.txFrames.Add(uint64(n))
+	i.stats.txBytes.Add(bytes)
+	return n, err
+}
+
+// txReason returns what a frame with a write error counts as.
+func txReason(err error) DropReason {
+	switch {
+	case errors.Is(err, ErrNoBufferSpace):
+		return DropTxFull
+	case errors.Is(err, ErrMessageTooLong):
+		return DropTxTooLong
+	case errors.Is(err, ErrUnsupportedOffload):
+		return DropTxOffload
+	case errors.Is(err, ErrDisconnected):
+		return DropTxDisconnected
+	}
+	return DropTxError
+}
