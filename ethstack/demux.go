@@ -7,40 +7,88 @@ import (
 )
 
 // batch adds up what one batch of frames counts, so that the counters are
-// touched once.
+// touched once for each interface.
 type batch struct {
+	c                             *counters
 	frames, bytes, delivered, arp uint64
 }
 
-func (b *batch) flush(c *counters) {
-	c.rxFrames.Add(b.frames)
-	c.rxBytes.Add(b.bytes)
-	if b.delivered != 0 {
-		c.rxDelivered.Add(b.delivered)
+// of makes c the counters that are added up for.
+func (b *batch) of(c *counters) {
+	if b.c != c {
+		b.flush()
+		b.c = c
 	}
-	if b.arp != 0 {
-		c.rxARP.Add(b.arp)
-	}
-	*b = batch{}
 }
 
-// input takes one frame from the device: to ARP, to the receiver, or counted
-// as dropped. mtu is the device's.
-func (i *Interface) input(rcv Receiver, f *Frame, mtu int, b *batch) {
+func (b *batch) add(f *Frame) {
 	b.frames++
 	b.bytes += uint64(f.Len)
-	head := f.head()
-	h, why := i.classify(head, f, mtu)
-	if why != DropNone {
+}
+
+func (b *batch) flush() {
+	if b.frames != 0 {
+		b.c.rxFrames.Add(b.frames)
+		b.c.rxBytes.Add(b.bytes)
+	}
+	if b.delivered != 0 {
+		b.c.rxDelivered.Add(b.delivered)
+	}
+	if b.arp != 0 {
+		b.c.rxARP.Add(b.arp)
+	}
+	*b = batch{c: b.c}
+}
+
+// input takes one frame from the device to the interface of its VLAN, or
+// counts it as dropped by the one that untagged frames are for. mtu is the
+// device's.
+func (l *Link) input(rcv Receiver, f *Frame, mtu int, sums *batch) {
+	h, why := ParseHeader(f.head(), f.Len)
+	set := l.stations.Load()
+	i := set.untagged
+	if h.VLAN != (VLAN{}) {
+		if tagged := set.tagged[h.VLAN]; tagged != nil {
+			i = tagged
+		} else if why == DropNone {
+			why = DropVLAN
+		}
+	}
+	if i == nil {
+		sums.of(&l.strays)
+		sums.add(f)
+		l.strays.drops[strayReason(why)].Add(1)
+		return
+	}
+	sums.of(&i.stats)
+	i.input(rcv, f, h, why, mtu, sums)
+}
+
+// strayReason is why a frame was dropped that no interface is there for.
+func strayReason(why DropReason) DropReason {
+	if why == DropNone {
+		return DropNoReceiver
+	}
+	return why
+}
+
+// input takes one frame: to ARP, to the receiver, or counted as dropped. why is
+// what came of parsing its header.
+func (i *Interface) input(rcv Receiver, f *Frame, h Header, why DropReason, mtu int, b *batch) {
+	b.add(f)
+	if why = i.filter(f, &h, why, mtu); why != DropNone {
 		i.Drop(why)
 		return
+	}
+	if h.Len != HeaderLen {
+		i.plainHeader(f, h)
 	}
 	if h.EtherType == EtherTypeARP && !i.passARP.Load() {
 		if h.Class == ToOther {
 			i.Drop(DropForeign)
 			return
 		}
-		if i.inputARP(head[h.Len:], h) {
+		if i.inputARP(f.head()[h.Len:], h) {
 			b.arp++
 		}
 		return
@@ -52,53 +100,60 @@ func (i *Interface) input(rcv Receiver, f *Frame, mtu int, b *batch) {
 	b.delivered++
 }
 
-// classify parses the header and applies the filter: who may have sent the
-// frame, for whom it is, and what it carries, cheapest and commonest first.
-func (i *Interface) classify(head []byte, f *Frame, mtu int) (Header, DropReason) {
-	h, why := ParseHeader(head)
+// plainHeader makes the 14 bytes before the payload a plain header, whatever
+// tags or LLC header there are, and takes off what pads an 802.3 frame.
+func (i *Interface) plainHeader(f *Frame, h Header) {
+	b := f.head()
+	copy(b[h.Len-HeaderLen:], b[:2*len(HardwareAddr{})])
+	f.Len = min(f.Len, h.Len+h.PayloadLen)
+}
+
+// filter decides by a frame's header whether it goes on: who may have sent it,
+// for whom it is, and what it carries, cheapest and commonest first.
+func (i *Interface) filter(f *Frame, h *Header, why DropReason, mtu int) DropReason {
 	if why == DropRunt {
-		return h, why
+		return why
 	}
 	own := i.HardwareAddr()
 	switch {
 	case h.Source.IsGroup():
 		// IEEE 802.3 §3.2.3: the group bit of a source address is zero.
-		return h, DropSourceGroup
+		return DropSourceGroup
 	case h.Source.IsZero():
-		return h, DropSourceZero
+		return DropSourceZero
 	case h.Source == own:
-		return h, DropReflected
+		return DropReflected
 	}
 	switch {
 	case h.Destination == own:
 		h.Class = ToUs
 	case !h.Destination.IsGroup():
 		if !i.open {
-			return h, DropForeign
+			return DropForeign
 		}
 		h.Class = ToOther
 	case h.Destination.IsBroadcast():
 		h.Class = ToBroadcast
 	case isReservedGroup(h.Destination):
-		return h, DropReservedGroup
+		return DropReservedGroup
 	default:
 		h.Class = ToMulticast
 	}
 	if why != DropNone {
-		return h, why
+		return why
 	}
 	if f.Offload != (Offload{}) {
 		if why := checkOffload(f); why != DropNone {
-			return h, why
+			return why
 		}
 	}
-	if f.Offload.Segment == SegmentNone && f.Len > mtu+h.Len {
-		return h, DropOversize
+	if f.Offload.Segment == SegmentNone && h.PayloadLen > mtu {
+		return DropOversize
 	}
-	if h.EtherType == EtherTypeIPv4 && h.Class != ToUs && i.unicastInGroup(head[h.Len:], h.Class) {
-		return h, DropUnicastInGroup
+	if h.EtherType == EtherTypeIPv4 && h.Class != ToUs && i.unicastInGroup(f.head()[h.Len:], h.Class) {
+		return DropUnicastInGroup
 	}
-	return h, DropNone
+	return DropNone
 }
 
 // unicastInGroup reports whether an IPv4 packet has a unicast destination

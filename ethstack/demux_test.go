@@ -118,6 +118,7 @@ func TestDemux(t *testing.T) {
 		{"open filter", frameOf(hwC, hwB, other, 1), true, "0x1234 01 to other"},
 		{"R19: priority tag", frameOf(hwA, hwB, []byte{0x81, 0, 0x20, 0, 8, 0}, 7), false, "IPv4 07"},
 		{"R19: VLAN", frameOf(hwA, hwB, []byte{0x81, 0, 0, 9, 8, 0}, 7), false, "drop: other VLAN"},
+		{"R19: VLAN of another host", frameOf(hwC, hwB, []byte{0x81, 0, 0, 9, 8, 0}, 7), false, "drop: for another host"},
 		{"R20: reserved group", frameOf(HardwareAddr{1, 0x80, 0xc2, 0, 0, 0xe}, hwB, other), false, "drop: reserved group"},
 		{"R20: group behind the reserved ones", frameOf(HardwareAddr{1, 0x80, 0xc2, 0, 0, 0x10}, hwB, other), false, "0x1234  multicast"},
 		{"R20: MAC control", frameOf(hwA, hwB, []byte{0x88, 8}), false, "drop: MAC control"},
@@ -125,7 +126,10 @@ func TestDemux(t *testing.T) {
 		{"R21: zero as source", frameOf(hwA, HardwareAddr{}, ipv4), false, "drop: source is zero"},
 		{"R22: reflected", frameOf(hwBcast, hwA, other), false, "drop: reflected"},
 		{"R18: runt", frameOf(hwA, hwB, nil), false, "drop: runt"},
-		{"R15: length", frameOf(hwA, hwB, []byte{0, 3}, 1, 2, 3), false, "drop: 802.3 length"},
+		{"R15: length", frameOf(hwA, hwB, []byte{0, 3}, 1, 2, 3), false, "drop: 802.3 without SNAP"},
+		{"R16: length beyond the frame", frameOf(hwA, hwB, []byte{0, 4}, 1, 2, 3), false, "drop: 802.3 length"},
+		{"R12: SNAP, padding taken off", frameOf(hwA, hwB, []byte{0, 10}, 0xaa, 0xaa, 3, 0, 0, 0, 8, 0, 1, 2, 0xee, 0xee), false, "IPv4 0102"},
+		{"R12: SNAP behind a priority tag", frameOf(hwA, hwB, []byte{0x81, 0, 0x20, 0, 0, 10}, 0xaa, 0xaa, 3, 0, 0, 0, 0x86, 0xdd, 1, 2), false, "IPv6 0102"},
 		{"R15: undefined", frameOf(hwA, hwB, []byte{5, 0xff}), false, "drop: undefined type"},
 		{"R24: as long as allowed", frameOf(hwA, hwB, other, make([]byte, 1500)...), false, fmt.Sprintf("0x1234 %x to us", make([]byte, 1500))},
 		{"R24: oversize", frameOf(hwA, hwB, other, make([]byte, 1501)...), false, "drop: oversize"},
@@ -281,7 +285,7 @@ func TestARPFloodAllocatesNothing(t *testing.T) {
 	f := Frame{Bufs: [][]byte{frame}, Len: len(frame)}
 	var b batch
 	rcv := &listenReceiver{handlers: &Handlers{}}
-	run := func() { s.i.input(rcv, &f, 1500, &b) }
+	run := func() { s.link.input(rcv, &f, 1500, &b) }
 	run()
 	before := s.Interface().Stats().ARPReplies
 	if n := testing.AllocsPerRun(1000, run); n != 0 {

@@ -36,8 +36,6 @@ func (t EtherType) String() string {
 const (
 	// HeaderLen is the length of an untagged Ethernet header.
 	HeaderLen = 14
-	// tagLen is what an 802.1Q tag adds to it.
-	tagLen = 4
 	// minFrameLen is the shortest frame without its check sequence
 	// (IEEE 802.3 §4.2.3.3: 64 bytes with it).
 	minFrameLen = 60
@@ -80,19 +78,25 @@ func (c Class) String() string {
 type Header struct {
 	Destination HardwareAddr
 	Source      HardwareAddr
-	// EtherType is that of the payload, behind any tag.
+	// EtherType is that of the payload, behind any tag or LLC header.
 	EtherType EtherType
-	// Len is the length of the header in bytes, 18 with a tag: the payload
-	// starts there.
+	// VLAN is the frame's; zero if it has no tag, or one of priority only.
+	VLAN VLAN
+	// Len is the length of the header in bytes: 14, 4 more with each tag, and
+	// 8 more with LLC and SNAP. The payload starts there.
 	Len int
+	// PayloadLen is the length of the payload in bytes: all that follows the
+	// header, padding included, or what an 802.3 length field says.
+	PayloadLen int
 	// Class is filled in by an [Interface], which knows its own address.
 	Class Class
 }
 
-// ParseHeader reads the header at the start of b. An 802.1Q tag with VLAN
-// identifier 0 carries only a priority and is passed over. The reason is
-// DropNone if the header can be used; nothing else of b needs to be there.
-func ParseHeader(b []byte) (Header, DropReason) {
+// ParseHeader reads the header of a frame of total bytes, of which b is the
+// beginning: the whole header must be in it. Passed over are an 802.1Q tag with
+// VLAN identifier 0, which carries only a priority, and the LLC and SNAP headers
+// of RFC 1042. The reason is DropNone if the header can be used.
+func ParseHeader(b []byte, total int) (Header, DropReason) {
 	// IEEE 802.3 §3.1.1: without a whole header there is no frame.
 	if len(b) < HeaderLen {
 		return Header{}, DropRunt
@@ -102,37 +106,87 @@ func ParseHeader(b []byte) (Header, DropReason) {
 		Source:      HardwareAddr(b[6:12]),
 		EtherType:   EtherType(binary.BigEndian.Uint16(b[12:14])),
 		Len:         HeaderLen,
+		PayloadLen:  total - HeaderLen,
 	}
-	if h.EtherType == EtherTypeVLAN {
-		if len(b) < HeaderLen+tagLen {
-			return h, DropRunt
+	if h.EtherType.isTag() {
+		if why := h.parseTags(b); why != DropNone {
+			return h, why
 		}
-		// IEEE 802.1Q §9.6: identifier 0 means the frame belongs to no VLAN and
-		// the tag says its priority only.
-		if vid := binary.BigEndian.Uint16(b[14:16]) & 0x0fff; vid != 0 {
-			return h, DropVLAN
-		}
-		h.EtherType = EtherType(binary.BigEndian.Uint16(b[16:18]))
-		h.Len += tagLen
 	}
 	switch {
 	case h.EtherType >= minType:
 	case h.EtherType <= maxLength:
-		return h, DropLLC
+		if why := h.parseLLC(b); why != DropNone {
+			return h, why
+		}
 	default:
 		return h, DropUndefinedType
 	}
-	switch h.EtherType {
-	case EtherTypeVLAN, EtherTypeServiceVLAN:
-		return h, DropVLAN
-	case EtherTypeMACControl:
+	if h.EtherType == EtherTypeMACControl {
 		// IEEE 802.3 §31.3: MAC control frames end at the MAC.
 		return h, DropMACControl
 	}
 	return h, DropNone
 }
 
-// Put writes h without a tag.
+// parseTags reads up to two tags.
+func (h *Header) parseTags(b []byte) DropReason {
+	n := 0
+	for range len(h.VLAN) {
+		if len(b) < h.Len+tagLen {
+			return DropRunt
+		}
+		id := binary.BigEndian.Uint16(b[h.Len:]) & maxVLAN
+		switch {
+		case id == maxVLAN:
+			// IEEE 802.1Q §9.6: identifier 4095 is reserved.
+			return DropVLAN
+		case id != 0:
+			h.VLAN[n] = Tag{EtherType: h.EtherType, ID: id}
+			n++
+		case h.EtherType == EtherTypeServiceVLAN:
+			// Choice: a priority of a provider's network is of no concern here.
+			return DropVLAN
+		}
+		// IEEE 802.1Q §9.6: with identifier 0 the frame belongs to no VLAN and
+		// the tag says its priority only.
+		h.EtherType = EtherType(binary.BigEndian.Uint16(b[h.Len+2:]))
+		h.Len += tagLen
+		h.PayloadLen -= tagLen
+		if !h.EtherType.isTag() {
+			return DropNone
+		}
+	}
+	return DropVLAN
+}
+
+// llcSNAP is how LLC and SNAP say that an EtherType follows (RFC 1042).
+const llcSNAP = "\xaa\xaa\x03\x00\x00\x00"
+
+// parseLLC reads what follows when the type field is a length.
+//
+// RFC 1122 §2.3.3: a host SHOULD be able to receive RFC 1042 packets
+// intermixed with RFC 894 packets.
+func (h *Header) parseLLC(b []byte) DropReason {
+	const llcLen = len(llcSNAP) + 2
+	// IEEE 802.3 §3.2.6: the length counts the data, not the padding.
+	length := int(h.EtherType)
+	switch {
+	case length > h.PayloadLen:
+		return DropBadLength
+	case length < llcLen || len(b) < h.Len+llcLen || string(b[h.Len:h.Len+len(llcSNAP)]) != llcSNAP:
+		return DropLLC
+	}
+	h.EtherType = EtherType(binary.BigEndian.Uint16(b[h.Len+len(llcSNAP):]))
+	h.Len += llcLen
+	h.PayloadLen = length - llcLen
+	if h.EtherType < minType || h.EtherType.isTag() {
+		return DropLLC
+	}
+	return DropNone
+}
+
+// Put writes h as an untagged header.
 func (h Header) Put(b *[HeaderLen]byte) {
 	*(*HardwareAddr)(b[0:6]) = h.Destination
 	*(*HardwareAddr)(b[6:12]) = h.Source

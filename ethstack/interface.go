@@ -18,6 +18,8 @@ type Options struct {
 	// HardwareAddr is the interface's address. Zero means the device's own,
 	// or where it has none a random one that is locally administered.
 	HardwareAddr HardwareAddr
+	// VLAN is the one that the interface is on; zero: that of untagged frames.
+	VLAN VLAN
 	// ARP has the resolver's limits and times. Its HardwareAddr is ignored.
 	ARP arp.Config
 	// Host tells which protocol addresses are ours besides those added with
@@ -50,6 +52,7 @@ type Host interface {
 // filter, its ARP resolver and its counters.
 type Interface struct {
 	link    *Link
+	vlan    VLAN
 	host    Host
 	open    bool
 	onEvent func(arp.Event)
@@ -73,7 +76,7 @@ func newInterface(l *Link, o Options) (*Interface, error) {
 	if hw.IsGroup() {
 		return nil, fmt.Errorf("ethstack: hardware address %v has the group bit set: an interface needs a unicast address", hw)
 	}
-	i := &Interface{link: l, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent}
+	i := &Interface{link: l, vlan: o.VLAN, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent}
 	i.hwaddr.Store(addrValue(hw))
 	i.explicit.Store(new([]netip.Addr))
 	o.ARP.HardwareAddr = hw
@@ -95,6 +98,18 @@ func RandomHardwareAddr() HardwareAddr {
 
 // Link returns the link that the interface is on.
 func (i *Interface) Link() *Link { return i.link }
+
+// VLAN returns the VLAN that the interface is on.
+func (i *Interface) VLAN() VLAN { return i.vlan }
+
+// Close takes the interface off its link, which goes on, and drops what is
+// pending. It waits until nothing of the interface's resolver runs, so it must
+// not be called from a [Pending] or OnEvent. Closing the link closes its
+// interfaces.
+func (i *Interface) Close() {
+	i.link.remove(i)
+	i.res.close()
+}
 
 // MTU returns the device's MTU: the largest payload in bytes.
 func (i *Interface) MTU() int { return i.link.dev.Info().MTU }
@@ -261,7 +276,7 @@ func (i *Interface) Drop(r DropReason) { i.stats.drops[r].Add(1) }
 // Write sends frames through the device, as [Device] says. What the device
 // cannot do itself, checksums and segmentation, is done here first.
 func (i *Interface) Write(queue int, frames []Frame) (int, error) {
-	n, err := i.link.write(queue, frames)
+	n, err := i.link.write(queue, frames, i.vlan)
 	var bytes uint64
 	for k := range frames {
 		if e := frames[k].Err; e != nil && n < len(frames) {

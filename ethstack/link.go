@@ -4,6 +4,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +26,43 @@ type LinkOptions struct {
 	OnState func(LinkState)
 }
 
+// stations are the interfaces on a link.
+type stations struct {
+	untagged *Interface // nil if there is none
+	tagged   map[VLAN]*Interface
+}
+
+// all returns the interfaces in no order.
+func (s *stations) all() []*Interface {
+	list := slices.Collect(maps.Values(s.tagged))
+	if s.untagged != nil {
+		list = append(list, s.untagged)
+	}
+	return list
+}
+
+// with returns s with i, or nil, at v.
+func (s *stations) with(v VLAN, i *Interface) *stations {
+	n := &stations{untagged: s.untagged, tagged: maps.Clone(s.tagged)}
+	switch {
+	case v == VLAN{}:
+		n.untagged = i
+	case i == nil:
+		delete(n.tagged, v)
+	default:
+		n.tagged[v] = i
+	}
+	return n
+}
+
+// at returns the interface at v, nil if there is none.
+func (s *stations) at(v VLAN) *Interface {
+	if v == (VLAN{}) {
+		return s.untagged
+	}
+	return s.tagged[v]
+}
+
 // A Link owns a [Device]: its queues, the goroutines that read them, and the
 // state of the link.
 type Link struct {
@@ -33,9 +72,12 @@ type Link struct {
 	options LinkOptions
 	state   atomic.Uint32
 	soft    sync.Pool // *offloader
+	taggers sync.Pool // *tagger
+	strays  counters  // of frames that no interface is there for
+
+	stations atomic.Pointer[stations] // replaced under mu
 
 	mu      sync.Mutex
-	i       atomic.Pointer[Interface]
 	started bool
 	closed  bool
 	stop    chan struct{} // closed by Close
@@ -66,8 +108,10 @@ func NewLink(dev Device, o LinkOptions) (*Link, error) {
 	l := &Link{
 		dev: dev, clock: o.Clock, logger: o.Logger, options: o,
 		stop: make(chan struct{}), over: make(chan struct{}),
-		soft: sync.Pool{New: func() any { return new(offloader) }},
+		soft:    sync.Pool{New: func() any { return new(offloader) }},
+		taggers: sync.Pool{New: func() any { return new(tagger) }},
 	}
+	l.stations.Store(&stations{tagged: map[VLAN]*Interface{}})
 	if l.logger == nil {
 		l.logger = slog.New(slog.DiscardHandler)
 	}
@@ -75,26 +119,48 @@ func NewLink(dev Device, o LinkOptions) (*Link, error) {
 	return l, nil
 }
 
-// NewInterface puts the one station on the link. It must come before Start.
+// NewInterface puts a station on the link, one for each VLAN at most. It may
+// come after Start.
 func (l *Link) NewInterface(o Options) (*Interface, error) {
+	v, err := o.VLAN.normal()
+	if err != nil {
+		return nil, err
+	}
+	o.VLAN = v
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, ErrDisconnected
 	}
-	if l.i.Load() != nil {
-		return nil, fmt.Errorf("ethstack: the link has its interface already: %w", ErrUnimplemented)
+	set := l.stations.Load()
+	if set.at(v) != nil {
+		return nil, fmt.Errorf("ethstack: the link has an interface for frames that are %v already: close that one first", v)
 	}
 	i, err := newInterface(l, o)
 	if err != nil {
 		return nil, err
 	}
-	l.i.Store(i)
+	l.stations.Store(set.with(v, i))
+	if s := l.State(); s != LinkUp {
+		i.linkChanged(s)
+	}
 	return i, nil
+}
+
+// remove takes an interface off the link.
+func (l *Link) remove(i *Interface) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if set := l.stations.Load(); set.at(i.vlan) == i {
+		l.stations.Store(set.with(i.vlan, nil))
+	}
 }
 
 // Device returns the device the link was made of.
 func (l *Link) Device() Device { return l.dev }
+
+// Stats returns the counters of the frames that no interface is there for.
+func (l *Link) Stats() Stats { return l.strays.snapshot() }
 
 // State returns the state of the link.
 func (l *Link) State() LinkState { return LinkState(l.state.Load()) }
@@ -103,8 +169,7 @@ func (l *Link) State() LinkState { return LinkState(l.state.Load()) }
 func (l *Link) Start() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	i := l.i.Load()
-	if l.started || l.closed || i == nil {
+	if l.started || l.closed {
 		return
 	}
 	l.started = true
@@ -115,7 +180,7 @@ func (l *Link) Start() {
 			rcv = l.options.NewReceiver(q)
 		}
 		l.readers.Go(func() {
-			l.read(i, q, rcv)
+			l.read(q, rcv)
 			if l.reading.Add(-1) == 0 {
 				l.end()
 			}
@@ -139,7 +204,7 @@ func (l *Link) Close() error {
 		l.err = l.dev.Close()
 		l.readers.Wait()
 		l.end()
-		if i := l.i.Load(); i != nil {
+		for _, i := range l.stations.Load().all() {
 			i.res.close()
 		}
 	})
@@ -149,10 +214,10 @@ func (l *Link) Close() error {
 // notify is told by the device of the link's state.
 func (l *Link) notify(s LinkState) {
 	was := LinkState(l.state.Swap(uint32(s)))
-	if i := l.i.Load(); i != nil && was != s {
-		i.linkChanged(s)
-	}
 	if was != s {
+		for _, i := range l.stations.Load().all() {
+			i.linkChanged(s)
+		}
 		l.logger.Info("link state changed", "device", l.dev.Info().Name, "state", s, "was", was)
 	}
 	if l.options.OnState != nil {
@@ -187,7 +252,7 @@ const (
 
 // read is the loop of one queue. Nothing that comes in ends it, only the
 // device's end.
-func (l *Link) read(i *Interface, queue int, rcv Receiver) {
+func (l *Link) read(queue int, rcv Receiver) {
 	frames := make([]Frame, readBatch)
 	defer func() {
 		for k := range frames {
@@ -205,9 +270,9 @@ func (l *Link) read(i *Interface, queue int, rcv Receiver) {
 		n, err := l.dev.Read(queue, frames)
 		mtu := l.dev.Info().MTU
 		for k := range frames[:n] {
-			i.input(rcv, &frames[k], mtu, &sums)
+			l.input(rcv, &frames[k], mtu, &sums)
 		}
-		sums.flush(&i.stats)
+		sums.flush()
 		if err == nil {
 			retry = minRetry
 			continue
@@ -215,7 +280,7 @@ func (l *Link) read(i *Interface, queue int, rcv Receiver) {
 		if errors.Is(err, ErrDisconnected) {
 			return
 		}
-		i.stats.rxErrors.Add(1)
+		l.rxErrors().Add(1)
 		if retry == maxRetry/2 {
 			l.logger.Warn("device keeps failing", "device", l.dev.Info().Name, "err", err)
 		}
@@ -224,6 +289,15 @@ func (l *Link) read(i *Interface, queue int, rcv Receiver) {
 		}
 		retry = min(2*retry, maxRetry)
 	}
+}
+
+// rxErrors is where errors of Read are counted: they are no interface's, but who
+// has only one looks there.
+func (l *Link) rxErrors() *atomic.Uint64 {
+	if i := l.stations.Load().untagged; i != nil {
+		return &i.stats.rxErrors
+	}
+	return &l.strays.rxErrors
 }
 
 // pause waits for d, or reports false because the link was closed.

@@ -141,9 +141,9 @@ func flatten(bufs [][]byte, size int) []byte {
 // counted.
 func (s *Stack) Input(frame []byte, h Handlers) {
 	f := Frame{Bufs: [][]byte{frame}, Len: len(frame)}
-	var b batch
-	s.i.input(&listenReceiver{handlers: &h}, &f, s.i.MTU(), &b)
-	b.flush(&s.i.stats)
+	var sums batch
+	s.link.input(&listenReceiver{handlers: &h}, &f, s.i.MTU(), &sums)
+	sums.flush()
 }
 
 // AddIPv4 binds an address that ARP answers for, and announces it. Again it

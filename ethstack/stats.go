@@ -32,8 +32,11 @@ const (
 	DropMACControl
 	// DropVLAN: tagged for a VLAN that nobody here has.
 	DropVLAN
-	// DropLLC: an 802.3 frame with a length in place of a type.
+	// DropLLC: an 802.3 frame with a length in place of a type, and no RFC 1042
+	// header that names one.
 	DropLLC
+	// DropBadLength: an 802.3 length that is more than the frame has.
+	DropBadLength
 	// DropUndefinedType: the length/type field is neither.
 	DropUndefinedType
 	// DropBadOffload: the metadata contradicts the frame.
@@ -85,7 +88,8 @@ var dropReasonNames = [NumDropReasons]string{
 	DropReservedGroup:     "reserved group",
 	DropMACControl:        "MAC control",
 	DropVLAN:              "other VLAN",
-	DropLLC:               "802.3 length",
+	DropLLC:               "802.3 without SNAP",
+	DropBadLength:         "802.3 length",
 	DropUndefinedType:     "undefined type",
 	DropBadOffload:        "bad offload metadata",
 	DropUnicastInGroup:    "unicast packet in group frame",

@@ -1,8 +1,11 @@
 package ethstack
 
-// write sends frames through the device. As long as the device can do all
+// write sends frames of a VLAN through the device. As long as the device can do all
 // that their metadata asks for, which is the rule, that is one call.
-func (l *Link) write(queue int, frames []Frame) (int, error) {
+func (l *Link) write(queue int, frames []Frame, v VLAN) (int, error) {
+	if v != (VLAN{}) {
+		return l.writeTagged(queue, frames, v)
+	}
 	have := l.dev.Info().Offloads
 	sent, from := 0, 0
 	var first error

@@ -148,7 +148,7 @@ func echoHosts(t *testing.T, seed uint64) (hash [32]byte, frames int) {
 		p := newPort(t, s, ethtest.PortOptions{HardwareAddr: own})
 		ports = append(ports, p)
 		p.OnFrame(func(f *ethstack.Frame) {
-			in, why := ethstack.ParseHeader(f.Bufs[0])
+			in, why := ethstack.ParseHeader(f.Bufs[0], f.Len)
 			if why != ethstack.DropNone {
 				t.Errorf("seed %d: %x: %v", seed, f.Bufs[0], why)
 			}
