@@ -205,3 +205,20 @@ func (h *Handler[P]) LinkUp(now time.Duration, a *Actions[P]) {
 		}
 	}
 }
+
+// Reverify announces our addresses, and probes the neighbors that are in use,
+// because the link may lead elsewhere now.
+func (h *Handler[P]) Reverify(now time.Duration, a *Actions[P]) {
+	h.announceAll(now, a)
+	for _, e := range h.all() {
+		switch e.state {
+		case Reachable, Delay, Probe:
+			e.tries = 0
+			if e.state != Probe {
+				h.change(e, Probe, a)
+			}
+			// Tick sends the probes, a bounded number at a time.
+			h.setDeadline(e, now)
+		}
+	}
+}

@@ -278,7 +278,7 @@ func TestDemuxSurvivesNoise(t *testing.T) {
 // TestARPFloodAllocatesNothing answers requests without allocating.
 func TestARPFloodAllocatesNothing(t *testing.T) {
 	s, dev := newTestStack(t, Options{})
-	s.i.link.dev = discard{dev}
+	s.link.port.Load().dev = discard{dev}
 	frame := frameOf(hwBcast, hwB, []byte{8, 6}, arpBytes(arp.Packet{
 		Operation: arp.OperationRequest, SenderHardwareAddr: hwB, SenderAddr: ipB, TargetAddr: ipA,
 	})...)

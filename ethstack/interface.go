@@ -4,7 +4,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"iter"
 	"net/netip"
 	"slices"
 	"sync"
@@ -68,7 +67,7 @@ type Interface struct {
 func newInterface(l *Link, o Options) (*Interface, error) {
 	hw := o.HardwareAddr
 	if hw.IsZero() {
-		hw = l.dev.Info().HardwareAddr
+		hw = l.Device().Info().HardwareAddr
 	}
 	if hw.IsZero() {
 		hw = RandomHardwareAddr()
@@ -112,7 +111,7 @@ func (i *Interface) Close() {
 }
 
 // MTU returns the device's MTU: the largest payload in bytes.
-func (i *Interface) MTU() int { return i.link.dev.Info().MTU }
+func (i *Interface) MTU() int { return i.link.Device().Info().MTU }
 
 // HardwareAddr returns the interface's address. It takes no lock.
 func (i *Interface) HardwareAddr() HardwareAddr { return valueAddr(i.hwaddr.Load()) }
@@ -247,20 +246,6 @@ func usableIPv4(addr netip.Addr) bool {
 	// RFC 1122 §3.2.1.3: 0/8 and 127/8 stay inside a host; from 224 on it is
 	// multicast, reserved, and the limited broadcast.
 	return b[0] != 0 && b[0] != 127 && b[0] < 224
-}
-
-// Neighbors returns the neighbor table as it is now, in no order.
-func (i *Interface) Neighbors() iter.Seq[arp.Entry] {
-	return func(yield func(arp.Entry) bool) {
-		i.res.mu.Lock()
-		all := slices.Collect(i.res.h.Entries())
-		i.res.mu.Unlock()
-		for _, e := range all {
-			if !yield(e) {
-				return
-			}
-		}
-	}
 }
 
 // SetPassARP hands ARP frames to the receiver and answers none, for a network

@@ -31,13 +31,7 @@ func (s *Stack) Listen(ctx context.Context, h Handlers) error {
 		return errors.New("ethstack: Listen is under way already: cancel its context first")
 	}
 	s.link.Start()
-	var err error
-	select {
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-s.link.over:
-		err = ErrDisconnected
-	}
+	err := s.link.wait(ctx)
 	s.listener.Store(nil)
 	l.mu.Lock() // a handler may still be running
 	defer l.mu.Unlock()

@@ -68,7 +68,7 @@ func connect(dev Device, o Options, lo LinkOptions) (*Stack, error) {
 func (s *Stack) Disconnect() error { return s.link.Close() }
 
 // ID returns the device that the stack was made of.
-func (s *Stack) ID() Device { return s.link.dev }
+func (s *Stack) ID() Device { return s.link.Device() }
 
 // MAC returns the hardware address in use now.
 func (s *Stack) MAC() net.HardwareAddr {

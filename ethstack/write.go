@@ -6,7 +6,7 @@ func (l *Link) write(queue int, frames []Frame, v VLAN) (int, error) {
 	if v != (VLAN{}) {
 		return l.writeTagged(queue, frames, v)
 	}
-	have := l.dev.Info().Offloads
+	have := l.Device().Info().Offloads
 	sent, from := 0, 0
 	var first error
 	for k := range frames {
@@ -29,7 +29,7 @@ func (l *Link) writePlain(queue int, frames []Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
-	return l.dev.Write(queue, frames)
+	return l.Device().Write(queue, frames)
 }
 
 // writeSegmented does in software what the device cannot. A super-frame of
@@ -42,7 +42,7 @@ func (l *Link) writeSegmented(queue int, f *Frame, have Offloads) error {
 	if err != nil {
 		return err
 	}
-	_, err = l.dev.Write(queue, segments)
+	_, err = l.Device().Write(queue, segments)
 	return err
 }
 
