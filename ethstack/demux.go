@@ -80,9 +80,7 @@ func (i *Interface) input(rcv Receiver, f *Frame, h Header, why DropReason, mtu 
 		i.Drop(why)
 		return
 	}
-	if h.Len != HeaderLen {
-		i.plainHeader(f, h)
-	}
+	f.Len = h.Len + h.PayloadLen // what pads an 802.3 frame is taken off
 	if h.EtherType == EtherTypeARP && !i.passARP.Load() {
 		if h.Class == ToOther {
 			i.Drop(DropForeign)
@@ -98,14 +96,6 @@ func (i *Interface) input(rcv Receiver, f *Frame, h Header, why DropReason, mtu 
 		return
 	}
 	b.delivered++
-}
-
-// plainHeader makes the 14 bytes before the payload a plain header, whatever
-// tags or LLC header there are, and takes off what pads an 802.3 frame.
-func (i *Interface) plainHeader(f *Frame, h Header) {
-	b := f.head()
-	copy(b[h.Len-HeaderLen:], b[:2*len(HardwareAddr{})])
-	f.Len = min(f.Len, h.Len+h.PayloadLen)
 }
 
 // filter decides by a frame's header whether it goes on: who may have sent it,
