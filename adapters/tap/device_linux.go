@@ -9,6 +9,9 @@ import (
 	"syscall"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/frameio"
+	"github.com/ethlink/ethlink/internal/linkstate"
+	"github.com/ethlink/ethlink/internal/linkwatch"
 )
 
 // Device is an open TAP. It has one queue.
@@ -26,7 +29,8 @@ type Device struct {
 	stats   counters
 	reader  reader
 	writers sync.Pool // of *writer
-	link    link
+	state   linkstate.Notifier
+	watcher *linkwatch.Watcher // nil if the interface cannot be watched
 	closed  atomic.Bool
 }
 
@@ -73,7 +77,7 @@ func newDevice(t opened, o Options) (*Device, error) {
 	if d.hardwareAddr, err = chooseHardwareAddr(o.HardwareAddr, t.kernelAddr); err != nil {
 		return nil, fmt.Errorf("tap: %s: %w", t.name, err)
 	}
-	if err := d.configure(t, o); err != nil {
+	if err := d.configure(o); err != nil {
 		return nil, err
 	}
 	return d, nil
@@ -86,18 +90,8 @@ const defaultMTU = 1500
 func (d *Device) Info() ethstack.DeviceInfo {
 	mtu := int(d.mtu.Load())
 	return ethstack.DeviceInfo{
-		Name: d.name, HardwareAddr: d.hardwareAddr, MTU: mtu, MaxFrame: d.maxFrame(mtu), Offloads: d.offloads,
+		Name: d.name, HardwareAddr: d.hardwareAddr, MTU: mtu, MaxFrame: frameio.MaxFrame(mtu, d.offloads), Offloads: d.offloads,
 	}
-}
-
-// tagLen is the length of an IEEE 802.1Q tag, which does not count as payload.
-const tagLen = 4
-
-func (d *Device) maxFrame(mtu int) int {
-	if d.offloads&(ethstack.OffloadTCPv4|ethstack.OffloadTCPv6|ethstack.OffloadUDP) != 0 {
-		return max(ethstack.MaxSuperFrame, mtu+ethstack.HeaderLen+tagLen)
-	}
-	return mtu + ethstack.HeaderLen + tagLen
 }
 
 // Queues returns 1.
@@ -111,13 +105,21 @@ func (d *Device) checkQueue(queue int) error {
 	return nil
 }
 
+// Notify sets the function that is told of the link's state, as
+// [ethstack.Device] says. It may be called from inside such a call.
+func (d *Device) Notify(f func(ethstack.LinkState)) { d.state.Notify(f) }
+
+// gone ends the link for good.
+func (d *Device) gone() { d.state.Set(ethstack.LinkGone) }
+
 // Close ends Read and gives the TAP up. An interface that is not persistent
 // goes with it.
 func (d *Device) Close() error {
 	if d.closed.Swap(true) {
 		return nil
 	}
-	d.link.close()
+	d.state.Close()
+	d.watcher.Close()
 	// This waits for system calls under way, which do not block, so that none
 	// can use the number of a file descriptor that has become another file's.
 	if err := d.file.Close(); err != nil {

@@ -43,7 +43,7 @@ func ioctl(fd int, request uint, r *ifreq) error {
 func setMTU(name string, mtu int) error {
 	err := control(name, unix.SIOCSIFMTU, func(r *unix.Ifreq) { r.SetUint32(uint32(mtu)) })
 	if err != nil {
-		return fmt.Errorf("tap: setting MTU %d on %s%s: %w", mtu, name, rights(err), err)
+		return fmt.Errorf("setting MTU %d on %s%s: %w", mtu, name, rights(err), err)
 	}
 	return nil
 }
@@ -55,7 +55,7 @@ func setUp(name string) error {
 		err = control(name, unix.SIOCSIFFLAGS, func(r *unix.Ifreq) { r.SetUint16(flags | unix.IFF_UP) })
 	}
 	if err != nil {
-		return fmt.Errorf("tap: bringing %s up%s: %w", name, rights(err), err)
+		return fmt.Errorf("bringing %s up%s: %w", name, rights(err), err)
 	}
 	return nil
 }

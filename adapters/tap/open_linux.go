@@ -11,6 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/frameio"
+	"github.com/ethlink/ethlink/internal/vnet"
 )
 
 // opened is a TAP with what is known of it.
@@ -31,7 +33,9 @@ func openTAP(o Options) (t opened, err error) {
 	defer runtime.UnlockOSThread()
 	var fd int
 	if o.File != nil {
-		fd, err = duplicate(o.File)
+		if fd, err = frameio.Duplicate(o.File); err != nil {
+			err = fmt.Errorf("tap: File: %w", err)
+		}
 	} else {
 		fd, err = create(o)
 	}
@@ -57,26 +61,6 @@ func openTAP(o Options) (t opened, err error) {
 		return t, fmt.Errorf("tap: %s cannot be waited for: %w", t.name, err)
 	}
 	return t, nil
-}
-
-// duplicate returns a file descriptor of the device's own: whether the
-// caller's is known to the poller, and how, cannot be told.
-func duplicate(f *os.File) (int, error) {
-	raw, err := f.SyscallConn()
-	if err != nil {
-		return 0, fmt.Errorf("tap: File: %w", err)
-	}
-	fd := -1
-	var dupErr error
-	if err := raw.Control(func(old uintptr) {
-		fd, dupErr = unix.FcntlInt(old, unix.F_DUPFD_CLOEXEC, 0)
-	}); err != nil {
-		return 0, fmt.Errorf("tap: File: %w", err)
-	}
-	if dupErr != nil {
-		return 0, fmt.Errorf("tap: duplicating File: %w", dupErr)
-	}
-	return fd, nil
 }
 
 // create opens a new TAP or one that exists by its name.
@@ -141,8 +125,8 @@ func inspect(fd int, o Options) (opened, error) {
 		if t.vnetLen, err = unix.IoctlGetInt(fd, unix.TUNGETVNETHDRSZ); err != nil {
 			return t, fmt.Errorf("tap: asking for the length of the vnet header of %s: %w", t.name, err)
 		}
-		if t.vnetLen < vnetLen || t.vnetLen > maxVnetLen {
-			return t, fmt.Errorf("tap: %s has a vnet header of %d bytes: from %d to %d are known", t.name, t.vnetLen, vnetLen, maxVnetLen)
+		if t.vnetLen < vnet.Len || t.vnetLen > vnet.MaxLen {
+			return t, fmt.Errorf("tap: %s has a vnet header of %d bytes: from %d to %d are known", t.name, t.vnetLen, vnet.Len, vnet.MaxLen)
 		}
 		t.offloads = setOffloads(fd, o.NoOffload)
 	}

@@ -7,12 +7,14 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/frameio"
+	"github.com/ethlink/ethlink/internal/vnet"
 )
 
 // A reader is the state of a call of Read. It is in the device, so that the
 // function handed to the poller need not be made anew for each call.
 type reader struct {
-	header [maxVnetLen]byte
+	header [vnet.MaxLen]byte
 	spare  [1]byte
 	iov    []unix.Iovec
 	frames []ethstack.Frame
@@ -40,7 +42,7 @@ func (d *Device) Read(queue int, frames []ethstack.Frame) (int, error) {
 		// An error that ended the batch shows again at the next call.
 		return r.n, nil
 	case r.err == unix.EBADFD:
-		d.link.gone()
+		d.gone()
 		return 0, ethstack.ErrDisconnected
 	case d.closed.Load():
 		return 0, ethstack.ErrDisconnected
@@ -84,29 +86,14 @@ func (r *reader) point(f *ethstack.Frame, vnetLen int) (room int) {
 	clear(r.iov) // nothing of the frame before is kept
 	r.iov = r.iov[:0]
 	if vnetLen > 0 {
-		r.iov = append(r.iov, vector(r.header[:vnetLen]))
+		r.iov = append(r.iov, frameio.Vector(r.header[:vnetLen]))
 	}
-	for _, b := range f.Bufs {
-		// Memory in more pieces than a system call takes is not used.
-		if len(b) > 0 && len(r.iov) < maxIovecs-1 {
-			r.iov = append(r.iov, vector(b))
-			room += len(b)
-		}
-	}
+	// One is left for what follows.
+	r.iov, room = frameio.AppendRead(r.iov, f.Bufs, frameio.MaxVectors-1-len(r.iov))
 	// The kernel cuts off what does not fit and does not tell. A byte that
 	// nobody asked for shows it.
-	r.iov = append(r.iov, vector(r.spare[:]))
+	r.iov = append(r.iov, frameio.Vector(r.spare[:]))
 	return room
-}
-
-// maxIovecs is UIO_MAXIOV, the most that a system call takes.
-const maxIovecs = 1024
-
-// vector describes b, which is not empty.
-func vector(b []byte) unix.Iovec {
-	v := unix.Iovec{Base: &b[0]}
-	v.SetLen(len(b))
-	return v
 }
 
 // take fills in the frame for n bytes that were read, metadata included, and
@@ -123,7 +110,7 @@ func (d *Device) take(f *ethstack.Frame, n, room int) bool {
 	}
 	o, ok := ethstack.Offload{}, true
 	if d.vnetLen > 0 {
-		if o, ok = getVnet(d.reader.header[:]); !ok {
+		if o, ok = vnet.Get(d.reader.header[:]); !ok {
 			d.stats.readUnknownSegment.Add(1)
 			return false
 		}

@@ -10,6 +10,7 @@ import (
 	"github.com/ethlink/ethlink/ethstack/ethtest/devicetest"
 	"github.com/ethlink/ethlink/internal/netns"
 	"github.com/ethlink/ethlink/internal/netns/nstest"
+	"github.com/ethlink/ethlink/internal/wiretest"
 )
 
 // TestDeviceContract runs the contract's tests on two TAPs that the kernel
@@ -26,13 +27,13 @@ func TestDeviceContract(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			nstest.NeedTUN(t)
 			devicetest.Run(t, func(t *testing.T) (a, b ethstack.Device) {
-				check(t, netns.AddBridge("br"))
-				t.Cleanup(func() { check(t, netns.DelLink("br")) })
+				wiretest.Check(t, netns.AddBridge("br"))
+				t.Cleanup(func() { wiretest.Check(t, netns.DelLink("br")) })
 				first, second := open(t, tt.o), open(t, tt.o)
 				for _, name := range []string{first.Info().Name, second.Info().Name} {
-					check(t, netns.SetBridge(name, "br"))
+					wiretest.Check(t, netns.SetBridge(name, "br"))
 				}
-				check(t, netns.SetIPv6("br", false), netns.SetUp("br"))
+				wiretest.Check(t, netns.SetIPv6("br", false), netns.SetUp("br"))
 				return first, second
 			})
 		})
@@ -49,15 +50,15 @@ func TestFramesBothWays(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			d := open(t, tt.o)
-			kernel := listen(t, d.Info().Name, false)
+			kernel := wiretest.Listen(t, d.Info().Name, false)
 			for _, n := range []int{14, 15, 59, 60, 64, 128, 129, 1513, 1514} {
-				want := frame(n, byte(n))
-				write(t, d, want, ethstack.Offload{})
-				if _, got := kernel.receive(t); !bytes.Equal(got, want) {
+				want := wiretest.Frame(n, byte(n))
+				wiretest.Write(t, d, want, ethstack.Offload{})
+				if _, got := kernel.Receive(t); !bytes.Equal(got, want) {
 					t.Errorf("the kernel received %d bytes %.40x..., want %d bytes %.40x...", len(got), got, len(want), want)
 				}
-				kernel.send(t, nil, want)
-				if got, o := read(t, d); !bytes.Equal(got, want) || o != (ethstack.Offload{}) {
+				kernel.Send(t, nil, want)
+				if got, o := wiretest.Read(t, d); !bytes.Equal(got, want) || o != (ethstack.Offload{}) {
 					t.Errorf("read %d bytes %.40x... with %+v, want %d bytes %.40x... with none", len(got), got, o, len(want), want)
 				}
 			}
@@ -72,25 +73,25 @@ func TestFramesBothWays(t *testing.T) {
 func TestJumbo(t *testing.T) {
 	d := open(t, tap.Options{MTU: 9000})
 	link, err := netns.Link(d.Info().Name)
-	check(t, err)
+	wiretest.Check(t, err)
 	if got := d.Info().MTU; got != 9000 || link.MTU != 9000 {
 		t.Errorf("MTU is %d, the interface's is %d; want 9000", got, link.MTU)
 	}
-	kernel := listen(t, d.Info().Name, false)
-	want := frame(9014, 1)
-	write(t, d, want, ethstack.Offload{})
-	if _, got := kernel.receive(t); !bytes.Equal(got, want) {
+	kernel := wiretest.Listen(t, d.Info().Name, false)
+	want := wiretest.Frame(9014, 1)
+	wiretest.Write(t, d, want, ethstack.Offload{})
+	if _, got := kernel.Receive(t); !bytes.Equal(got, want) {
 		t.Errorf("the kernel received %d bytes, want %d, the same", len(got), len(want))
 	}
-	kernel.send(t, nil, want)
-	if got, _ := read(t, d); !bytes.Equal(got, want) {
+	kernel.Send(t, nil, want)
+	if got, _ := wiretest.Read(t, d); !bytes.Equal(got, want) {
 		t.Errorf("read %d bytes, want %d, the same", len(got), len(want))
 	}
-	tagged := frame(9018, 1)
+	tagged := wiretest.Frame(9018, 1)
 	copy(tagged[12:], "\x81\x00")
-	write(t, d, tagged, ethstack.Offload{})
+	wiretest.Write(t, d, tagged, ethstack.Offload{})
 
-	for _, b := range [][]byte{frame(9015, 1), append(tagged, 0)} {
+	for _, b := range [][]byte{wiretest.Frame(9015, 1), append(tagged, 0)} {
 		n, err := d.Write(0, []ethstack.Frame{{Bufs: [][]byte{b}}})
 		if n != 0 || !errors.Is(err, ethstack.ErrMessageTooLong) {
 			t.Errorf("Write of %d bytes with EtherType %x: %d, %v; want 0, %v", len(b), b[12:14], n, err, ethstack.ErrMessageTooLong)
@@ -104,9 +105,9 @@ func TestJumbo(t *testing.T) {
 func TestFrameTooLongForItsMemory(t *testing.T) {
 	for _, o := range []tap.Options{{}, {NoOffload: true}} {
 		d := open(t, o)
-		kernel := listen(t, d.Info().Name, false)
+		kernel := wiretest.Listen(t, d.Info().Name, false)
 		for _, n := range []int{200, 101, 100} { // the last one fits exactly
-			kernel.send(t, nil, frame(n, byte(n)))
+			kernel.Send(t, nil, wiretest.Frame(n, byte(n)))
 		}
 		frames := []ethstack.Frame{{Bufs: [][]byte{make([]byte, 60), make([]byte, 40)}}}
 		n, err := d.Read(0, frames)
@@ -121,13 +122,13 @@ func TestFrameTooLongForItsMemory(t *testing.T) {
 
 func TestReadFillsBatch(t *testing.T) {
 	d := open(t, tap.Options{})
-	kernel := listen(t, d.Info().Name, false)
+	kernel := wiretest.Listen(t, d.Info().Name, false)
 	for i := range 5 {
-		kernel.send(t, nil, frame(100, byte(i)))
+		kernel.Send(t, nil, wiretest.Frame(100, byte(i)))
 	}
 	var got []byte
 	for _, want := range []int{3, 2} {
-		frames := memory(d, 3)
+		frames := wiretest.Memory(d, 3)
 		n, err := d.Read(0, frames)
 		if n != want || err != nil {
 			t.Fatalf("Read into 3 frames: %d, %v; want %d", n, err, want)
@@ -145,8 +146,8 @@ func TestReadFillsBatch(t *testing.T) {
 func TestFrameInManyPieces(t *testing.T) {
 	for _, o := range []tap.Options{{}, {NoOffload: true}} {
 		d := open(t, o)
-		kernel := listen(t, d.Info().Name, false)
-		want := frame(1500, 0)
+		kernel := wiretest.Listen(t, d.Info().Name, false)
+		want := wiretest.Frame(1500, 0)
 		for i := 14; i < len(want); i++ {
 			want[i] = byte(i)
 		}
@@ -158,7 +159,7 @@ func TestFrameInManyPieces(t *testing.T) {
 			if n, err := d.Write(0, []ethstack.Frame{{Bufs: pieces}}); n != 1 || err != nil {
 				t.Fatalf("Write of a frame in %d pieces: %d, %v", len(pieces), n, err)
 			}
-			if _, got := kernel.receive(t); !bytes.Equal(got, want) {
+			if _, got := kernel.Receive(t); !bytes.Equal(got, want) {
 				t.Errorf("the kernel received %d bytes, want %d, the same", len(got), len(want))
 			}
 		}
@@ -167,16 +168,16 @@ func TestFrameInManyPieces(t *testing.T) {
 
 func TestWriteOfWhatIsNoFrame(t *testing.T) {
 	d := open(t, tap.Options{})
-	kernel := listen(t, d.Info().Name, false)
+	kernel := wiretest.Listen(t, d.Info().Name, false)
 	var frames []ethstack.Frame
 	for n := range 14 {
 		frames = append(frames, ethstack.Frame{Bufs: [][]byte{make([]byte, n)}})
 	}
 	// Metadata that the device has, but that is wrong for the frame.
-	last := frame(60, 1)
+	last := wiretest.Frame(60, 1)
 	frames = append(frames,
-		ethstack.Frame{Bufs: [][]byte{frame(60, 0)}, Offload: ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 59}},
-		ethstack.Frame{Bufs: [][]byte{frame(60, 0)}, Offload: ethstack.Offload{Segment: ethstack.SegmentTCPv4}},
+		ethstack.Frame{Bufs: [][]byte{wiretest.Frame(60, 0)}, Offload: ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 59}},
+		ethstack.Frame{Bufs: [][]byte{wiretest.Frame(60, 0)}, Offload: ethstack.Offload{Segment: ethstack.SegmentTCPv4}},
 		ethstack.Frame{Bufs: [][]byte{last}},
 	)
 	n, err := d.Write(0, frames)
@@ -193,7 +194,7 @@ func TestWriteOfWhatIsNoFrame(t *testing.T) {
 			t.Errorf("a frame of 60 bytes with %+v: %v, want %v", f.Offload, f.Err, ethstack.ErrUnsupportedOffload)
 		}
 	}
-	if _, got := kernel.receive(t); !bytes.Equal(got, last) {
+	if _, got := kernel.Receive(t); !bytes.Equal(got, last) {
 		t.Errorf("the kernel received %x, want %x", got, last)
 	}
 	if got, want := d.Stats(), (tap.Stats{WriteInvalid: 16}); got != want {

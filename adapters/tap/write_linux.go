@@ -1,7 +1,6 @@
 package tap
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"unsafe"
@@ -9,6 +8,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/frameio"
+	"github.com/ethlink/ethlink/internal/vnet"
 )
 
 // The errors of frames, made once: a flood of frames that fail must not
@@ -24,7 +25,7 @@ var (
 // way.
 type writer struct {
 	d      *Device
-	header [maxVnetLen]byte
+	header [vnet.MaxLen]byte
 	iov    []unix.Iovec
 	joined []byte
 	frames []ethstack.Frame
@@ -44,7 +45,7 @@ func newWriter(d *Device) *writer {
 // there a frame shorter than an Ethernet header has one of its own.
 func (d *Device) Write(queue int, frames []ethstack.Frame) (int, error) {
 	if err := d.checkQueue(queue); err != nil {
-		return refuse(frames, err)
+		return frameio.Refuse(frames, err)
 	}
 	w := d.writers.Get().(*writer)
 	w.frames, w.n, w.first = frames, 0, nil
@@ -55,16 +56,9 @@ func (d *Device) Write(queue int, frames []ethstack.Frame) (int, error) {
 	d.writers.Put(w)
 	if err != nil {
 		d.stats.writeGone.Add(uint64(len(frames)))
-		return refuse(frames, ethstack.ErrDisconnected)
+		return frameio.Refuse(frames, ethstack.ErrDisconnected)
 	}
 	return n, first
-}
-
-func refuse(frames []ethstack.Frame, err error) (int, error) {
-	for i := range frames {
-		frames[i].Err = err
-	}
-	return 0, err
 }
 
 func (w *writer) writeAll(fd uintptr) {
@@ -87,10 +81,10 @@ func (w *writer) write(fd uintptr, f *ethstack.Frame) error {
 	case length < ethstack.HeaderLen:
 		d.stats.writeInvalid.Add(1)
 		return errTooShort
-	case !putVnet(w.header[:], f.Offload, d.offloads):
+	case !vnet.Put(w.header[:], f.Offload, d.offloads):
 		d.stats.writeInvalid.Add(1)
 		return ethstack.ErrUnsupportedOffload
-	case length > d.limit(f):
+	case length > frameio.Limit(f, int(d.mtu.Load()), d.offloads):
 		d.stats.writeTooLong.Add(1)
 		return ethstack.ErrMessageTooLong
 	}
@@ -107,47 +101,14 @@ func (w *writer) write(fd uintptr, f *ethstack.Frame) error {
 	}
 }
 
-// limit returns how long the frame may be.
-func (d *Device) limit(f *ethstack.Frame) int {
-	mtu := int(d.mtu.Load())
-	if f.Offload.Segment != ethstack.SegmentNone {
-		return d.maxFrame(mtu)
-	}
-	var head [ethstack.HeaderLen]byte
-	n := 0
-	for _, b := range f.Bufs {
-		if n += copy(head[n:], b); n == len(head) {
-			break
-		}
-	}
-	if ethstack.EtherType(binary.BigEndian.Uint16(head[12:])) == ethstack.EtherTypeVLAN {
-		return mtu + ethstack.HeaderLen + tagLen
-	}
-	return mtu + ethstack.HeaderLen
-}
-
 // point makes the vector point to the metadata and the frame.
 func (w *writer) point(bufs [][]byte) {
 	clear(w.iov) // nothing of the frame before is kept
 	w.iov = w.iov[:0]
 	if w.d.vnetLen > 0 {
-		w.iov = append(w.iov, vector(w.header[:w.d.vnetLen]))
+		w.iov = append(w.iov, frameio.Vector(w.header[:w.d.vnetLen]))
 	}
-	for i, b := range bufs {
-		if len(b) == 0 {
-			continue
-		}
-		if len(w.iov) == maxIovecs-1 {
-			// More pieces than a system call takes: the last ones become one.
-			w.joined = w.joined[:0]
-			for _, b := range bufs[i:] {
-				w.joined = append(w.joined, b...)
-			}
-			w.iov = append(w.iov, vector(w.joined))
-			return
-		}
-		w.iov = append(w.iov, vector(b))
-	}
+	w.iov, w.joined = frameio.AppendWrite(w.iov, w.joined[:0], bufs, frameio.MaxVectors-len(w.iov))
 }
 
 // writeError says what the kernel's error means for the frame.
@@ -162,7 +123,7 @@ func (d *Device) writeError(errno unix.Errno, o ethstack.Offload) error {
 		return errFull
 	case unix.EBADFD:
 		d.stats.writeGone.Add(1)
-		d.link.gone()
+		d.gone()
 		return ethstack.ErrDisconnected
 	case unix.EMSGSIZE:
 		d.stats.writeTooLong.Add(1)

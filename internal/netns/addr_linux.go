@@ -7,13 +7,15 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
 
 // AddAddr gives an interface an address, and with its prefix a route to the
-// neighbors. An IPv6 address is usable at once: duplicate address detection,
-// which takes a second or more, is left out.
+// neighbors. If the interface can carry frames the address is usable when
+// AddAddr returns; of IPv6, duplicate address detection, which takes a second
+// or more, is left out.
 func AddAddr(name string, p netip.Prefix) error {
 	i, err := index(name)
 	if err != nil {
@@ -26,7 +28,39 @@ func AddAddr(name string, p netip.Prefix) error {
 	r := newRequest(unix.RTM_NEWADDR, unix.NLM_F_CREATE|unix.NLM_F_EXCL)
 	r.bytes(family(p.Addr()), byte(p.Bits()), unix.IFA_F_NODAD, unix.RT_SCOPE_UNIVERSE).u32(uint32(i))
 	r.attr(unix.IFA_LOCAL, p.Addr().AsSlice()).attr(unix.IFA_ADDRESS, p.Addr().AsSlice())
-	return failed(fmt.Sprintf("adding address %v to", p), name, r.do())
+	err = r.do()
+	if err == nil && p.Addr().Is6() {
+		err = waitUsable(name, p.Addr())
+	}
+	return failed(fmt.Sprintf("adding address %v to", p), name, err)
+}
+
+// usablePatience is how long the kernel has; it takes milliseconds if the
+// machine is busy.
+const usablePatience = 10 * time.Second
+
+// waitUsable waits until the kernel takes in what is for an IPv6 address. A
+// worker of the kernel adds the route that does it, a little later; until then
+// the kernel sends from the address, and drops the answers.
+func waitUsable(name string, a netip.Addr) error {
+	for deadline := time.Now().Add(usablePatience); ; time.Sleep(time.Millisecond) {
+		info, err := Link(name)
+		if err != nil || !info.Running || isLocal(a) {
+			return err
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("it is not usable after %v", usablePatience)
+		}
+	}
+}
+
+// isLocal reports whether packets to an IPv6 address are for this host.
+func isLocal(a netip.Addr) bool {
+	// struct rtmsg: family, length of the destination, eight more bytes; in the
+	// answer, the type is at 7.
+	r := newRequest(unix.RTM_GETROUTE, 0).bytes(unix.AF_INET6, 128, 0, 0, 0, 0, 0, 0).u32(0)
+	answers, err := r.attr(unix.RTA_DST, a.AsSlice()).ask(unix.NLM_F_ACK)
+	return err == nil && len(answers) == 1 && len(answers[0]) >= unix.SizeofRtMsg && answers[0][7] == unix.RTN_LOCAL
 }
 
 // AddRoute adds a route to a prefix through an interface, to the gateway via if

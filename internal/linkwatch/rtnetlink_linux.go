@@ -1,4 +1,4 @@
-package tap
+package linkwatch
 
 import (
 	"encoding/binary"
@@ -10,18 +10,25 @@ import (
 	"github.com/ethlink/ethlink/ethstack"
 )
 
-// A linkMessage is what rtnetlink says of an interface.
-type linkMessage struct {
+// A Message is what rtnetlink says of an interface.
+type Message struct {
+	// MTU is in bytes without the Ethernet header; 0: not said.
+	MTU int
+	// HardwareAddr is the interface's; zero: not said.
+	HardwareAddr ethstack.HardwareAddr
+
 	deleted bool
 	index   int32
 	flags   uint32
-	mtu     int32 // 0: not said
-	address ethstack.HardwareAddr
 }
 
-func (m *linkMessage) state() ethstack.LinkState {
+// IsUp reports whether the administrator wants the interface up.
+func (m *Message) IsUp() bool { return m.flags&unix.IFF_UP != 0 }
+
+// State returns the state of the link.
+func (m *Message) State() ethstack.LinkState {
 	// The carrier, not IFF_RUNNING, for that lags behind.
-	if m.flags&unix.IFF_UP != 0 && m.flags&unix.IFF_LOWER_UP != 0 {
+	if m.IsUp() && m.flags&unix.IFF_LOWER_UP != 0 {
 		return ethstack.LinkUp
 	}
 	return ethstack.LinkDown
@@ -29,7 +36,7 @@ func (m *linkMessage) state() ethstack.LinkState {
 
 // parseLinks calls f for each message about an interface in b, and with a
 // number for each error message. Messages that are cut short are left out.
-func parseLinks(b []byte, f func(linkMessage, unix.Errno)) {
+func parseLinks(b []byte, f func(Message, unix.Errno)) {
 	for len(b) >= unix.SizeofNlMsghdr {
 		size := int(binary.NativeEndian.Uint32(b))
 		if size < unix.SizeofNlMsghdr || size > len(b) {
@@ -40,7 +47,7 @@ func parseLinks(b []byte, f func(linkMessage, unix.Errno)) {
 		case unix.NLMSG_ERROR:
 			if len(body) >= 4 {
 				if errno := int32(binary.NativeEndian.Uint32(body)); errno < 0 {
-					f(linkMessage{}, unix.Errno(-errno))
+					f(Message{}, unix.Errno(-errno))
 				}
 			}
 		case unix.RTM_NEWLINK, unix.RTM_DELLINK:
@@ -54,8 +61,8 @@ func parseLinks(b []byte, f func(linkMessage, unix.Errno)) {
 	}
 }
 
-func parseLink(body []byte, deleted bool) linkMessage {
-	m := linkMessage{
+func parseLink(body []byte, deleted bool) Message {
+	m := Message{
 		deleted: deleted,
 		index:   int32(binary.NativeEndian.Uint32(body[4:])),
 		flags:   binary.NativeEndian.Uint32(body[8:]),
@@ -68,9 +75,9 @@ func parseLink(body []byte, deleted bool) linkMessage {
 		value := b[unix.SizeofRtAttr:size]
 		switch typ := binary.NativeEndian.Uint16(b[2:]); {
 		case typ == unix.IFLA_MTU && len(value) == 4:
-			m.mtu = int32(binary.NativeEndian.Uint32(value))
-		case typ == unix.IFLA_ADDRESS && len(value) == len(m.address):
-			m.address = ethstack.HardwareAddr(value)
+			m.MTU = int(binary.NativeEndian.Uint32(value))
+		case typ == unix.IFLA_ADDRESS && len(value) == len(m.HardwareAddr):
+			m.HardwareAddr = ethstack.HardwareAddr(value)
 		}
 		b = b[min((size+3)&^3, len(b)):]
 	}
@@ -93,9 +100,9 @@ func askLink(fd int, index int32, name string) error {
 	return unix.Sendto(fd, b, 0, &unix.SockaddrNetlink{Family: unix.AF_NETLINK})
 }
 
-// openWatch returns a socket that is told of the interfaces in the network
+// openSocket returns a socket that is told of the interfaces in the network
 // namespace of the calling thread, and what there is to say of one now.
-func openWatch(name string) (fd int, now linkMessage, err error) {
+func openSocket(name string) (fd int, now Message, err error) {
 	fd, err = unix.Socket(unix.AF_NETLINK, unix.SOCK_RAW|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, unix.NETLINK_ROUTE)
 	if err != nil {
 		return -1, now, fmt.Errorf("rtnetlink socket: %w", err)
@@ -113,7 +120,7 @@ func openWatch(name string) (fd int, now linkMessage, err error) {
 
 // lookup asks for an interface and waits for the answer, which the kernel
 // gives at once.
-func lookup(fd int, name string) (now linkMessage, err error) {
+func lookup(fd int, name string) (now Message, err error) {
 	if err := askLink(fd, 0, name); err != nil {
 		return now, err
 	}
@@ -122,7 +129,7 @@ func lookup(fd int, name string) (now linkMessage, err error) {
 		return now, err
 	}
 	port := own.(*unix.SockaddrNetlink).Pid
-	buf := make([]byte, netlinkBuffer)
+	buf := make([]byte, bufferSize)
 	for deadline := time.Now().Add(time.Second); time.Now().Before(deadline); {
 		n, _, err := unix.Recvfrom(fd, buf, 0)
 		switch {
@@ -139,7 +146,7 @@ func lookup(fd int, name string) (now linkMessage, err error) {
 			continue
 		}
 		var errno unix.Errno
-		parseLinks(buf[:n], func(m linkMessage, e unix.Errno) { now, errno = m, e })
+		parseLinks(buf[:n], func(m Message, e unix.Errno) { now, errno = m, e })
 		if errno != 0 {
 			return now, errno
 		}
@@ -148,5 +155,5 @@ func lookup(fd int, name string) (now linkMessage, err error) {
 	return now, unix.ETIMEDOUT
 }
 
-// netlinkBuffer is more than a message about an interface needs.
-const netlinkBuffer = 32 << 10
+// bufferSize is more than a message about an interface needs.
+const bufferSize = 32 << 10

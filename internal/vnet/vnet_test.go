@@ -1,4 +1,4 @@
-package tap
+package vnet
 
 import (
 	"encoding/binary"
@@ -12,8 +12,8 @@ import (
 
 const allOffloads = ethstack.OffloadChecksum | ethstack.OffloadTCPv4 | ethstack.OffloadTCPv6 | ethstack.OffloadECN | ethstack.OffloadUDP
 
-// vnet makes a header as linux/virtio_net.h lays it out.
-func vnet(flags, kind byte, rest ...uint16) []byte {
+// header makes a header as linux/virtio_net.h lays it out.
+func header(flags, kind byte, rest ...uint16) []byte {
 	b := []byte{flags, kind}
 	for _, v := range rest {
 		b = binary.NativeEndian.AppendUint16(b, v)
@@ -21,68 +21,68 @@ func vnet(flags, kind byte, rest ...uint16) []byte {
 	return b
 }
 
-// vnetCases are headers with the one metadata that they stand for.
-var vnetCases = []struct {
+// cases are headers with the one metadata that they stand for.
+var cases = []struct {
 	name   string
 	header []byte
 	want   ethstack.Offload
 }{
-	{"plain", vnet(0, 0, 0, 0, 0, 0), ethstack.Offload{}},
-	{"partial checksum", vnet(1, 0, 0, 0, 34, 6), ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 6}},
-	{"TCP over IPv4", vnet(1, 1, 66, 1448, 34, 16), ethstack.Offload{
+	{"plain", header(0, 0, 0, 0, 0, 0), ethstack.Offload{}},
+	{"partial checksum", header(1, 0, 0, 0, 34, 6), ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 6}},
+	{"TCP over IPv4", header(1, 1, 66, 1448, 34, 16), ethstack.Offload{
 		Flags: ethstack.NeedsChecksum, Segment: ethstack.SegmentTCPv4, HeaderLen: 66, SegmentSize: 1448, ChecksumStart: 34, ChecksumOffset: 16,
 	}},
-	{"TCP over IPv6 with ECN", vnet(1, 4|0x80, 86, 1428, 54, 16), ethstack.Offload{
+	{"TCP over IPv6 with ECN", header(1, 4|0x80, 86, 1428, 54, 16), ethstack.Offload{
 		Flags: ethstack.NeedsChecksum | ethstack.ECN, Segment: ethstack.SegmentTCPv6, HeaderLen: 86, SegmentSize: 1428, ChecksumStart: 54, ChecksumOffset: 16,
 	}},
-	{"UDP", vnet(1, 5, 42, 1000, 34, 6), ethstack.Offload{
+	{"UDP", header(1, 5, 42, 1000, 34, 6), ethstack.Offload{
 		Flags: ethstack.NeedsChecksum, Segment: ethstack.SegmentUDP, HeaderLen: 42, SegmentSize: 1000, ChecksumStart: 34, ChecksumOffset: 6,
 	}},
 }
 
-func TestVnetHeader(t *testing.T) {
-	for _, tt := range vnetCases {
+func TestHeader(t *testing.T) {
+	for _, tt := range cases {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := getVnet(tt.header)
+			got, ok := Get(tt.header)
 			if diff := cmp.Diff(tt.want, got); diff != "" || !ok {
-				t.Errorf("getVnet: ok %v (-want +got):\n%s", ok, diff)
+				t.Errorf("Get: ok %v (-want +got):\n%s", ok, diff)
 			}
-			dirty := slices.Repeat([]byte{0xa5}, vnetLen)
-			if !putVnet(dirty, tt.want, allOffloads) {
-				t.Error("putVnet refuses it")
+			dirty := slices.Repeat([]byte{0xa5}, Len)
+			if !Put(dirty, tt.want, allOffloads) {
+				t.Error("Put refuses it")
 			}
 			if diff := cmp.Diff(tt.header, dirty); diff != "" {
-				t.Errorf("putVnet (-want +got):\n%s", diff)
+				t.Errorf("Put (-want +got):\n%s", diff)
 			}
 		})
 	}
 }
 
-func TestVnetHeaderRead(t *testing.T) {
+func TestHeaderRead(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		header []byte
 		want   ethstack.Offload
 		ok     bool
 	}{
-		{"verified", vnet(2, 0, 0, 0, 0, 0), ethstack.Offload{Flags: ethstack.DataValid}, true},
-		{"flags of the future", vnet(0xfc, 0, 0, 0, 0, 0), ethstack.Offload{}, true},
-		{"offsets without a flag", vnet(0, 0, 1, 2, 3, 4), ethstack.Offload{}, true},
-		{"IP fragments", vnet(0, 3, 42, 1480, 0, 0), ethstack.Offload{}, false},
-		{"ECN without TCP", vnet(0, 0x80, 0, 0, 0, 0), ethstack.Offload{}, false},
-		{"tunnelled", vnet(1, 0x20|1, 116, 1448, 84, 16), ethstack.Offload{}, false},
-		{"type of the future", vnet(1, 6, 66, 1448, 34, 16), ethstack.Offload{}, false},
+		{"verified", header(2, 0, 0, 0, 0, 0), ethstack.Offload{Flags: ethstack.DataValid}, true},
+		{"flags of the future", header(0xfc, 0, 0, 0, 0, 0), ethstack.Offload{}, true},
+		{"offsets without a flag", header(0, 0, 1, 2, 3, 4), ethstack.Offload{}, true},
+		{"IP fragments", header(0, 3, 42, 1480, 0, 0), ethstack.Offload{}, false},
+		{"ECN without TCP", header(0, 0x80, 0, 0, 0, 0), ethstack.Offload{}, false},
+		{"tunnelled", header(1, 0x20|1, 116, 1448, 84, 16), ethstack.Offload{}, false},
+		{"type of the future", header(1, 6, 66, 1448, 34, 16), ethstack.Offload{}, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			got, ok := getVnet(tt.header)
+			got, ok := Get(tt.header)
 			if diff := cmp.Diff(tt.want, got); diff != "" || ok != tt.ok {
-				t.Errorf("getVnet: ok %v, want %v (-want +got):\n%s", ok, tt.ok, diff)
+				t.Errorf("Get: ok %v, want %v (-want +got):\n%s", ok, tt.ok, diff)
 			}
 		})
 	}
 }
 
-func TestVnetHeaderWriteRefusals(t *testing.T) {
+func TestHeaderWriteRefusals(t *testing.T) {
 	super := ethstack.Offload{Flags: ethstack.NeedsChecksum, Segment: ethstack.SegmentTCPv4, HeaderLen: 54, SegmentSize: 100}
 	for _, tt := range []struct {
 		name string
@@ -100,36 +100,36 @@ func TestVnetHeaderWriteRefusals(t *testing.T) {
 		{"segment type of the future", ethstack.Offload{Segment: ethstack.SegmentUDP + 1}, allOffloads, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := putVnet(make([]byte, vnetLen), tt.o, tt.have); got != tt.want {
-				t.Errorf("putVnet(%+v) with offloads %v: %v, want %v", tt.o, tt.have, got, tt.want)
+			if got := Put(make([]byte, Len), tt.o, tt.have); got != tt.want {
+				t.Errorf("Put(%+v) with offloads %v: %v, want %v", tt.o, tt.have, got, tt.want)
 			}
 		})
 	}
 }
 
-// FuzzVnetHeader: whatever the kernel hands over is understood or refused, and
+// FuzzHeader: whatever the kernel hands over is understood or refused, and
 // what was understood can be handed back with the same meaning.
-func FuzzVnetHeader(f *testing.F) {
-	for _, c := range vnetCases {
+func FuzzHeader(f *testing.F) {
+	for _, c := range cases {
 		f.Add(c.header)
 	}
 	f.Fuzz(func(t *testing.T, b []byte) {
-		if len(b) < vnetLen {
+		if len(b) < Len {
 			t.Skip("shorter than a header")
 		}
-		first, ok := getVnet(b)
+		first, ok := Get(b)
 		if !ok {
 			return
 		}
-		again := make([]byte, vnetLen)
-		if !putVnet(again, first, allOffloads) {
+		again := make([]byte, Len)
+		if !Put(again, first, allOffloads) {
 			if first.Segment == ethstack.SegmentUDP && first.Flags&ethstack.ECN != 0 {
 				return
 			}
-			t.Fatalf("putVnet refuses %+v, which getVnet made of %x", first, b[:vnetLen])
+			t.Fatalf("Put refuses %+v, which Get made of %x", first, b[:Len])
 		}
 		first.Flags &^= ethstack.DataValid // not for this direction
-		if second, ok := getVnet(again); !ok || second != first {
+		if second, ok := Get(again); !ok || second != first {
 			t.Errorf("%+v becomes %x, which is %+v", first, again, second)
 		}
 	})
