@@ -1,0 +1,105 @@
+package endpoint
+
+import (
+	"net/netip"
+
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+)
+
+// upper is whom frames are delivered to.
+type upper struct {
+	stack.NetworkDispatcher
+	// nic is the dispatcher, if it is a NIC. A wrapper around the endpoint or
+	// a bridge port is none, and knows nothing of addresses.
+	nic stack.NetworkInterface
+}
+
+func newUpper(d stack.NetworkDispatcher) *upper {
+	nic, _ := d.(stack.NetworkInterface)
+	return &upper{NetworkDispatcher: d, nic: nic}
+}
+
+// resolvesIPv4 reports whether the stack has an ARP of its own: if not, it
+// does not support confirming an IPv4 neighbor. (The address is nobody's, so
+// that nothing is confirmed.)
+func (u *upper) resolvesIPv4() bool {
+	if u.nic == nil {
+		return false
+	}
+	err := u.nic.HandleNeighborConfirmation(ipv4.ProtocolNumber, header.IPv4Any, "", stack.ReachabilityConfirmationFlags{})
+	_, unsupported := err.(*tcpip.ErrNotSupported)
+	return !unsupported
+}
+
+// host lets the resolver ask the NIC. It is asked on the resolver's goroutines
+// only: the NIC's answers take locks that are held when netstack sends.
+type host struct{ e *Endpoint }
+
+// Enabled reports whether there is somebody to resolve for. Netstack tells
+// nobody when a NIC is disabled.
+func (h host) Enabled() bool {
+	u := h.e.up.Load()
+	return u != nil && (u.nic == nil || u.nic.Enabled())
+}
+
+// IsLocal reports whether addr is the NIC's, with the cases taken out in which
+// the NIC says yes to what is not.
+func (h host) IsLocal(addr netip.Addr) bool {
+	u := h.e.up.Load()
+	if u == nil || u.nic == nil || !addr.Is4() {
+		return false
+	}
+	a := tcpip.AddrFrom4(addr.As4())
+	main, _ := u.nic.PrimaryAddress(ipv4.ProtocolNumber)
+	if a == main.Address {
+		return true
+	}
+	if u.nic.Spoofing() {
+		return false // it says yes to every address
+	}
+	return !isBroadcast(a, main) && u.nic.CheckLocalAddress(ipv4.ProtocolNumber, a)
+}
+
+// isBroadcast reports whether a is a broadcast address, given the NIC's primary
+// address. The NIC says yes to these, too.
+//
+// Choice: the subnets of further addresses cannot be asked for. Outside the
+// primary address's subnet, an address that ends in 255 is held to be a
+// broadcast address. So one shared by a subnet longer than /24 is answered for,
+// and a host's own that ends in 255 is not, unless AddIPv4 is given it.
+func isBroadcast(a tcpip.Address, main tcpip.AddressWithPrefix) bool {
+	if a == header.IPv4Broadcast {
+		return true
+	}
+	if main.Address.Len() == header.IPv4AddressSize {
+		if subnet := main.Subnet(); subnet.Contains(a) {
+			return subnet.IsBroadcast(a)
+		}
+	}
+	return a.As4()[3] == 255
+}
+
+// SourceFor returns the address to send a request from. The route's own may
+// be another NIC's, when packets are forwarded or the host model is weak.
+func (h host) SourceFor(_, preferred netip.Addr) netip.Addr {
+	if h.IsLocal(preferred) {
+		return preferred
+	}
+	u := h.e.up.Load()
+	if u == nil || u.nic == nil {
+		return netip.Addr{}
+	}
+	main, _ := u.nic.PrimaryAddress(ipv4.ProtocolNumber)
+	return addrFrom(main.Address)
+}
+
+// addrFrom converts an IPv4 address; what is none becomes the zero Addr.
+func addrFrom(a tcpip.Address) netip.Addr {
+	if a.Len() != header.IPv4AddressSize {
+		return netip.Addr{}
+	}
+	return netip.AddrFrom4(a.As4())
+}

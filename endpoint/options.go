@@ -1,0 +1,33 @@
+package endpoint
+
+import (
+	"log/slog"
+
+	"github.com/ethlink/ethlink/arp"
+	"github.com/ethlink/ethlink/ethstack"
+)
+
+// Options configure an [Endpoint]. The zero value is ready for use.
+type Options struct {
+	// HardwareAddr is the endpoint's address. Zero means the device's own, or
+	// where it has none a random one that is locally administered.
+	HardwareAddr ethstack.HardwareAddr
+	// ARP has the resolver's limits and times. Its HardwareAddr is ignored.
+	ARP arp.Config
+	// OpenFilter lets frames for other hosts in: to packet sockets, and to
+	// the bridge if the endpoint is a port of one. IP and ARP do not see
+	// them. Under a wrapper such as link/sniffer IP would, so leave it off there.
+	OpenFilter bool
+	// OnEvent is told of changes in the neighbor table and of address
+	// conflicts, in order, on a goroutine of the endpoint. It must neither
+	// block nor call Close.
+	OnEvent func(arp.Event)
+	// OnLinkState is told of the device's state: once before New returns, and
+	// on each change, on a goroutine of the device. It may call Close.
+	OnLinkState func(ethstack.LinkState)
+	// Clock is the time to live by; nil means [ethstack.SystemClock].
+	Clock ethstack.Clock
+	// Logger is told of what a person should know, never of single packets;
+	// nil: nobody.
+	Logger *slog.Logger
+}

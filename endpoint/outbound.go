@@ -1,0 +1,200 @@
+package endpoint
+
+import (
+	"gvisor.dev/gvisor/pkg/tcpip"
+	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/ethlink/ethlink/ethstack"
+)
+
+// AddHeader puts the Ethernet header before a packet. The destination is as
+// known now, so that packet sockets see it; WritePackets decides again, since
+// the packet may wait in between.
+func (e *Endpoint) AddHeader(pkt *stack.PacketBuffer) {
+	how, to, hop := classify(&pkt.EgressRoute)
+	if how == routeResolve {
+		to, _ = e.i.Lookup(hop)
+	}
+	b := pkt.LinkHeader().Push(ethstack.HeaderLen)
+	ethstack.Header{
+		Destination: to,
+		Source:      e.source(pkt.EgressRoute.LocalLinkAddress),
+		EtherType:   ethstack.EtherType(pkt.NetworkProtocolNumber),
+	}.Put((*[ethstack.HeaderLen]byte)(b))
+}
+
+// ParseHeader takes the Ethernet header of a packet that a raw packet socket
+// sends, or of one that a wrapper received.
+func (*Endpoint) ParseHeader(pkt *stack.PacketBuffer) bool {
+	_, ok := pkt.LinkHeader().Consume(ethstack.HeaderLen)
+	return ok
+}
+
+// WritePackets sends packets in order, all that can be sent at once in one
+// batch. It never waits, and calls nothing of netstack, whose locks may be
+// held. It returns how many were sent, and the first error.
+//
+// A packet whose next hop is not known is kept and sent later: that is no
+// error. One whose next hop has failed to answer not long ago is dropped, with
+// ErrHostUnreachable unless it is being forwarded.
+func (e *Endpoint) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) {
+	b := e.newBatch()
+	for _, pkt := range list.AsSlice() {
+		e.send(b, pkt)
+	}
+	return e.finish(b)
+}
+
+// send puts one packet into the batch, or makes it wait, or drops it.
+func (e *Endpoint) send(b *batch, pkt *stack.PacketBuffer) {
+	how, _, hop := classify(&pkt.EgressRoute)
+	if pkt.Size() < ethstack.HeaderLen {
+		how = routeInvalid
+	}
+	switch how {
+	case routeReady:
+		e.add(b, pkt)
+	case routeResolve:
+		to, ok := e.i.Lookup(hop)
+		switch {
+		case !ok:
+			e.wait(b, pkt, hop)
+		case isTo(pkt, to):
+			e.add(b, pkt)
+		default:
+			// Resolved since AddHeader.
+			e.addOwned(b, pkt.Clone(), to)
+		}
+	default:
+		e.i.Drop(ethstack.DropTxInvalid)
+	}
+}
+
+// isTo reports whether a packet's header has the destination to. It looks at
+// the memory itself: PacketHeader.Slice copies what is shared.
+func isTo(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) bool {
+	views, skip := pkt.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		if b := v.AsSlice(); skip < len(b) {
+			b = b[skip:]
+			return len(b) >= len(to) && ethstack.HardwareAddr(b[:len(to)]) == to
+		}
+		skip -= v.Size()
+	}
+	return false
+}
+
+// setDestination writes the destination into the header of a packet of ours.
+// Slice makes a shared header the packet's own first.
+func setDestination(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
+	copy(pkt.LinkHeader().Slice(), to[:])
+}
+
+// A batch collects the frames of one call of WritePackets. Their memory is the
+// packets' own.
+type batch struct {
+	frames []ethstack.Frame
+	bufs   [][]byte
+	owned  []*stack.PacketBuffer // to be given up once sent
+	queue  int                   // that the frames go to
+	queues int                   // that there are now
+	sent   int
+	err    tcpip.Error
+}
+
+func (e *Endpoint) newBatch() *batch {
+	b := e.txs.Get().(*batch)
+	b.queue, b.queues = 0, e.link.Device().Queues()
+	return b
+}
+
+// finish sends what is left in the batch and gives it back.
+func (e *Endpoint) finish(b *batch) (int, tcpip.Error) {
+	e.flush(b)
+	sent, err := b.sent, b.err
+	b.sent, b.err = 0, nil
+	e.txs.Put(b)
+	return sent, err
+}
+
+// add appends a packet to the batch.
+func (e *Endpoint) add(b *batch, pkt *stack.PacketBuffer) {
+	// A flow stays on one queue, so that it keeps its order.
+	if b.queues > 1 {
+		if q := int(pkt.Hash % uint32(b.queues)); q != b.queue {
+			e.flush(b)
+			b.queue = q
+		}
+	}
+	first := len(b.bufs)
+	views, skip := pkt.AsViewList()
+	for v := views.Front(); v != nil; v = v.Next() {
+		x := v.AsSlice()
+		if skip >= len(x) {
+			skip -= len(x)
+			continue
+		}
+		b.bufs = append(b.bufs, x[skip:])
+		skip = 0
+	}
+	b.frames = append(b.frames, ethstack.Frame{
+		Bufs:    b.bufs[first:len(b.bufs):len(b.bufs)],
+		Offload: offload(pkt),
+	})
+}
+
+// addOwned appends a packet of ours, to be given up once sent.
+func (e *Endpoint) addOwned(b *batch, pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
+	setDestination(pkt, to)
+	e.add(b, pkt)
+	b.owned = append(b.owned, pkt)
+}
+
+// flush sends what the batch holds.
+func (e *Endpoint) flush(b *batch) {
+	if len(b.frames) == 0 {
+		return
+	}
+	n, err := e.i.Write(b.queue, b.frames)
+	b.sent += n
+	b.fail(tcpipError(err))
+	for _, pkt := range b.owned {
+		pkt.DecRef()
+	}
+	clear(b.frames)
+	clear(b.bufs)
+	clear(b.owned)
+	b.frames, b.bufs, b.owned = b.frames[:0], b.bufs[:0], b.owned[:0]
+}
+
+// fail keeps the first error.
+func (b *batch) fail(err tcpip.Error) {
+	if b.err == nil {
+		b.err = err
+	}
+}
+
+// offload returns the metadata of a packet that TCP left work to do on.
+func offload(pkt *stack.PacketBuffer) (o ethstack.Offload) {
+	g := &pkt.GSOOptions
+	if g.Type == stack.GSONone {
+		return o
+	}
+	if g.NeedsCsum {
+		o.Flags = ethstack.NeedsChecksum
+		o.ChecksumStart = ethstack.HeaderLen + g.L3HdrLen
+		o.ChecksumOffset = g.CsumOffset
+	}
+	if pkt.Data().Size() <= int(g.MSS) {
+		return o
+	}
+	switch g.Type {
+	case stack.GSOTCPv4:
+		o.Segment = ethstack.SegmentTCPv4
+	case stack.GSOTCPv6:
+		o.Segment = ethstack.SegmentTCPv6
+	}
+	o.SegmentSize = g.MSS
+	o.HeaderLen = uint16(pkt.HeaderSize())
+	return o
+}

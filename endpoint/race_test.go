@@ -1,0 +1,6 @@
+//go:build race
+
+package endpoint
+
+// RaceEnabled: the race detector is on.
+const RaceEnabled = true
