@@ -78,19 +78,33 @@ func (c *cache[P]) inUse() int { return c.count[Reachable] + c.count[Delay] + c.
 // resolved is how many entries have an address that was not set by the user.
 func (c *cache[P]) resolved() int { return c.inUse() + c.count[Stale] }
 
+// unresolved is how many entries have no address.
+func (c *cache[P]) unresolved() int { return c.count[Incomplete] + c.count[Failed] }
+
 // roomForUnresolved makes sure that one more next hop may be asked for, and
 // that there will be room for its address.
 func (h *Handler[P]) roomForUnresolved(now time.Duration, a *Actions[P]) bool {
-	if h.count[Incomplete]+h.count[Failed] >= h.c.MaxUnresolved {
-		// Of those that failed the one asked for longest ago goes, unless even
-		// that may not be asked for again yet.
-		e := h.failed.first
-		if e == nil || h.mustWait(now, e) {
-			return false
-		}
-		h.remove(now, e, DropFlushed, a)
+	if h.inUse()+h.count[Incomplete] >= h.c.MaxEntries {
+		return false
 	}
-	return h.inUse()+h.count[Incomplete] < h.c.MaxEntries
+	if h.unresolved() < h.c.MaxUnresolved {
+		return true
+	}
+	// Of those that failed the one asked for longest ago goes, unless even that
+	// may not be asked for again yet.
+	e := h.failed.first
+	if e == nil || h.mustWait(now, e) {
+		return false
+	}
+	h.remove(now, e, DropFlushed, a)
+	return true
+}
+
+// mayAsk reports whether something may wait for e. Entries that were removed a
+// moment ago are kept in mind however many they are, but not all may be asked
+// for again.
+func (h *Handler[P]) mayAsk(e *entry[P]) bool {
+	return e.state != Incomplete || e.waiting() || h.unresolved() <= h.c.MaxUnresolved
 }
 
 // roomForResolved makes sure that one more entry may have an address. What is

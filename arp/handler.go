@@ -9,8 +9,8 @@ import (
 // Handler is one station's address resolution: its neighbors, what waits for
 // them, and its own addresses. Its methods may not be called at the same time.
 //
-// Each takes now, the time since some start that never changes, which must not
-// go back, and the [Actions] that it adds to. Between two calls the actions of
+// Each takes now, the time since some start that never changes, which is never
+// negative and must not go back, and the [Actions] that it adds to. Between two calls the actions of
 // the first need not have been carried out, except that actions must be
 // carried out in their order.
 type Handler[P any] struct {
@@ -94,7 +94,6 @@ func (h *Handler[P]) Query(now time.Duration, nextHop, source netip.Addr, size i
 		a.drop(nextHop, p, DropUnreachable)
 		return Unreachable
 	case e.state.HasAddr() && !e.draining():
-		h.use(now, e, a)
 		a.Release = append(a.Release, Release[P]{NextHop: nextHop, HardwareAddr: e.hw, P: p})
 		return Resolved
 	}
@@ -102,26 +101,24 @@ func (h *Handler[P]) Query(now time.Duration, nextHop, source netip.Addr, size i
 }
 
 // Wait is [Handler.Query] for what is not a packet, but wants to know the
-// address: it takes no room in the queue, and where a next hop has failed it
-// starts a new series of requests instead of being refused.
+// address: it takes no room in the queue, need not stay behind packets, and
+// where a next hop has failed it starts a new series of requests instead of
+// being refused.
 func (h *Handler[P]) Wait(now time.Duration, addr, source netip.Addr, p P, a *Actions[P]) {
 	e, reason := h.ask(now, addr, source, a)
 	switch {
 	case e == nil:
 		a.drop(addr, p, reason)
 		return
-	case e.state.HasAddr() && !e.draining():
-		h.use(now, e, a)
+	case e.state.HasAddr():
 		a.Release = append(a.Release, Release[P]{NextHop: addr, HardwareAddr: e.hw, P: p})
 		return
 	case e.state == Failed:
 		h.change(e, Incomplete, a)
 		h.begin(now, e, a)
 	}
-	if e.queue == nil {
-		e.queue = h.newQueue()
-	}
-	e.queue.waiters = append(e.queue.waiters, p)
+	q := h.queueOf(e)
+	q.waiters = append(q.waiters, p)
 }
 
 // Cancel ends the Wait of each p that match reports true for, if it is not
@@ -161,13 +158,16 @@ func (h *Handler[P]) Drained(batch uint64, nextHop netip.Addr, a *Actions[P]) {
 		return // forgotten meanwhile
 	}
 	e.batch = 0
-	if e.queue != nil && e.state.HasAddr() {
+	switch {
+	case !e.state.HasAddr(): // removed meanwhile
+		e.rounds = 0
+	case e.waiting():
 		e.rounds++
 		h.release(e, a)
-		return
+	default:
+		e.rounds = 0
+		h.publish(e, a)
 	}
-	e.rounds = 0
-	h.publish(e, a)
 }
 
 // NextDeadline returns when Tick wants to be called next, and false if there
@@ -208,9 +208,7 @@ func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
 			h.fail(now, e, a)
 		}
 	case Reachable:
-		h.change(e, Stale, a)
-		h.setDeadline(e, now+h.c.StaleTime)
-		h.publish(e, a)
+		h.settle(now, e, e.hw, Stale, a)
 	case Delay:
 		e.tries = 0
 		h.change(e, Probe, a)
@@ -228,13 +226,14 @@ func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
 	}
 }
 
-// Close drops all that waits. After it every Query is rejected.
+// Close drops all that waits and forgets all neighbors. After it every Query is
+// rejected, and nothing is sent any more.
 func (h *Handler[P]) Close(a *Actions[P]) {
 	h.closed = true
 	h.own.pending = nil
 	for _, e := range h.all() {
 		h.dropAll(e, DropClosed, a)
-		h.setDeadline(e, never)
+		h.erase(e, a)
 	}
 }
 

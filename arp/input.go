@@ -95,7 +95,7 @@ func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) I
 		// Whatever other operations say of a sender, no host needs it, and
 		// RFC 5494 §2 reserves some for experiments.
 		return InputUnknownOperation
-	case m.SenderIsOurs:
+	case m.SenderIsOurs || h.HasAddress(p.SenderAddr):
 		// RFC 5227 §2.4: a sender address of ours from another host is a conflict.
 		a.Events = append(a.Events, Event{Kind: EventConflict, Addr: p.SenderAddr, HardwareAddr: p.SenderHardwareAddr})
 		return InputConflict

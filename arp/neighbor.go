@@ -32,6 +32,8 @@ func (h *Handler[P]) Entry(addr netip.Addr) (Entry, bool) {
 // again, whatever comes in. What waits for it is released.
 func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
 	switch {
+	case h.closed:
+		return fmt.Errorf("arp: static neighbor %v: the handler was closed", addr)
 	case !usable(addr):
 		return fmt.Errorf("arp: static neighbor %v: want a unicast IPv4 address other than 0.0.0.0/8 and 127.0.0.0/8", addr)
 	case hw.IsGroup() || hw.IsZero():
@@ -44,9 +46,8 @@ func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) 
 		e = h.add(addr.As4())
 		a.event(EventAdded, e)
 	}
-	e.hw = hw
 	h.setDeadline(e, never)
-	h.change(e, Static, a)
+	h.become(e, hw, Static, a)
 	h.hand(e, a)
 	return nil
 }

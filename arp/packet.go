@@ -98,7 +98,8 @@ func (p Packet) IsProbe() bool {
 // IsAnnouncement reports whether p tells everybody the sender's address, in
 // the form of RFC 5227 §3 (a request) or in the older one (a reply).
 func (p Packet) IsAnnouncement() bool {
-	return p.SenderAddr == p.TargetAddr && as4(p.SenderAddr) != [4]byte{}
+	return (p.Operation == OperationRequest || p.Operation == OperationReply) &&
+		p.SenderAddr == p.TargetAddr && as4(p.SenderAddr) != [4]byte{}
 }
 
 func as4(a netip.Addr) [4]byte {

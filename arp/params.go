@@ -62,6 +62,7 @@ type Config struct {
 
 const (
 	maxEntriesLimit = 1 << 22
+	maxPendingLimit = 1<<30 - 1 // twice that fits an int of 32 bits
 	maxTime         = 24 * time.Hour
 )
 
@@ -80,8 +81,8 @@ func (c Config) withDefaults() (Config, error) {
 		{"MaxEntries", &c.MaxEntries, 4096, 1, maxEntriesLimit},
 		{"MaxUnresolved", &c.MaxUnresolved, 1024, 1, maxEntriesLimit},
 		{"MaxPendingPackets", &c.MaxPendingPackets, 256, 1, 1 << 20},
-		{"MaxPendingBytes", &c.MaxPendingBytes, 212992, 1, 1 << 30},
-		{"MaxPendingTotal", &c.MaxPendingTotal, 16 << 20, 1, 1 << 40},
+		{"MaxPendingBytes", &c.MaxPendingBytes, 212992, 1, maxPendingLimit},
+		{"MaxPendingTotal", &c.MaxPendingTotal, 16 << 20, 1, maxPendingLimit},
 		{"AnnounceNum", &c.AnnounceNum, 2, 1, 100},
 	} {
 		if *f.v == 0 {

@@ -39,25 +39,24 @@ func (q *queue[P]) pop() item[P] {
 
 // enqueue lets p wait for e.
 func (h *Handler[P]) enqueue(e *entry[P], size int, p P, a *Actions[P]) Result {
+	size = max(size, 0) // so that no caller's mistake makes room
 	if e.rounds >= maxDrainRounds || size > h.c.MaxPendingBytes {
 		a.drop(e.addr(), p, DropQueueFull)
 		return Rejected
 	}
-	if e.queue == nil {
-		e.queue = h.newQueue()
+	q := h.queueOf(e)
+	if h.pendingBytes-q.bytes+size > h.c.MaxPendingTotal {
+		// The other next hops' take so much that dropping ours would not help.
+		a.drop(e.addr(), p, DropPendingFull)
+		h.tidy(e)
+		return Rejected
 	}
-	q := e.queue
 	// RFC 1122 §2.3.2.2: keep at least the latest packet; so the oldest goes.
 	for q.len() >= h.c.MaxPendingPackets || q.bytes+size > h.c.MaxPendingBytes {
 		h.dropOldest(e, DropQueueFull, a)
 	}
-	for h.pendingBytes+size > h.c.MaxPendingTotal && q.len() > 0 {
+	for h.pendingBytes+size > h.c.MaxPendingTotal {
 		h.dropOldest(e, DropPendingFull, a)
-	}
-	if h.pendingBytes+size > h.c.MaxPendingTotal {
-		a.drop(e.addr(), p, DropPendingFull)
-		h.tidy(e)
-		return Rejected
 	}
 	q.push(item[P]{p, size})
 	h.pendingBytes += size
@@ -117,13 +116,18 @@ const (
 	maxFreeQueueLen = 1024
 )
 
-func (h *Handler[P]) newQueue() *queue[P] {
-	if n := len(h.queues); n > 0 {
-		q := h.queues[n-1]
-		h.queues = h.queues[:n-1]
-		return q
+// queueOf returns the queue of e, which gets one if it has none.
+func (h *Handler[P]) queueOf(e *entry[P]) *queue[P] {
+	if e.queue != nil {
+		return e.queue
 	}
-	return new(queue[P])
+	if n := len(h.queues); n > 0 {
+		e.queue = h.queues[n-1]
+		h.queues = h.queues[:n-1]
+	} else {
+		e.queue = new(queue[P])
+	}
+	return e.queue
 }
 
 func (h *Handler[P]) freeQueue(e *entry[P]) {

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// ask returns the entry of addr, which is made if there is none, or why there
-// can be none.
+// ask returns the entry of addr, to which somebody here wants to send: it is
+// made if there is none. Or it returns why there can be none.
 func (h *Handler[P]) ask(now time.Duration, addr, source netip.Addr, a *Actions[P]) (*entry[P], DropReason) {
 	switch {
 	case h.closed:
@@ -15,16 +15,18 @@ func (h *Handler[P]) ask(now time.Duration, addr, source netip.Addr, a *Actions[
 		return nil, DropInvalid
 	}
 	e := h.find(addr)
-	if e == nil {
-		if !h.roomForUnresolved(now, a) {
-			return nil, DropCacheFull
-		}
+	switch {
+	case e != nil && !h.mayAsk(e), e == nil && !h.roomForUnresolved(now, a):
+		return nil, DropCacheFull
+	case e != nil:
+		e.asked(source)
+		h.use(now, e, a)
+	default:
 		e = h.add(addr.As4())
 		a.event(EventAdded, e)
 		e.asked(source)
 		h.begin(now, e, a)
 	}
-	e.asked(source)
 	return e, 0
 }
 
@@ -39,7 +41,7 @@ func (h *Handler[P]) find(addr netip.Addr) *entry[P] {
 // for requests.
 func (e *entry[P]) asked(source netip.Addr) {
 	e.used = true
-	if source.IsValid() {
+	if usable(source) {
 		e.source = source
 	}
 }
@@ -77,8 +79,7 @@ func (h *Handler[P]) mustWait(now time.Duration, e *entry[P]) bool {
 // request broadcasts a request for an entry that is Incomplete.
 func (h *Handler[P]) request(now time.Duration, e *entry[P], a *Actions[P]) {
 	e.tries++
-	h.sendRequest(e, Broadcast, a)
-	e.requested = now
+	h.sendRequest(now, e, Broadcast, a)
 	h.setDeadline(e, now+h.c.RequestInterval)
 }
 
@@ -88,21 +89,28 @@ func (h *Handler[P]) retry(now time.Duration, e *entry[P], a *Actions[P]) {
 	if h.mustWait(now, e) {
 		return
 	}
-	h.sendRequest(e, Broadcast, a)
-	e.requested = now
+	h.sendRequest(now, e, Broadcast, a)
 	h.relist(e)
 }
 
 // probe sends a unicast request to see if the address still holds.
 func (h *Handler[P]) probe(now time.Duration, e *entry[P], a *Actions[P]) {
+	if h.destination(e.hw, e.source) == Broadcast && h.mustWait(now, e) {
+		h.setDeadline(e, e.requested+h.c.RequestInterval)
+		return
+	}
 	e.tries++
 	// RFC 1122 §2.3.2.1(2): a point-to-point request to the neighbor.
-	h.sendRequest(e, e.hw, a)
+	h.sendRequest(now, e, e.hw, a)
 	h.setDeadline(e, now+h.c.ProbeInterval)
 }
 
-func (h *Handler[P]) sendRequest(e *entry[P], to HardwareAddr, a *Actions[P]) {
-	a.Send = append(a.Send, Send{To: h.destination(to, e.source), Packet: Packet{
+func (h *Handler[P]) sendRequest(now time.Duration, e *entry[P], to HardwareAddr, a *Actions[P]) {
+	to = h.destination(to, e.source)
+	if to == Broadcast {
+		e.requested = now
+	}
+	a.Send = append(a.Send, Send{To: to, Packet: Packet{
 		// RFC 826 "Packet Generation"; RFC 5227 §1.1: the target hardware
 		// address of a request is zero.
 		Operation:          OperationRequest,
@@ -137,20 +145,11 @@ func (h *Handler[P]) use(now time.Duration, e *entry[P], a *Actions[P]) {
 // settle gives e an address, or confirms the one that it has. The state is one
 // that has an address, other than Static.
 func (h *Handler[P]) settle(now time.Duration, e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
-	old := e.hw
-	e.hw = hw
 	e.tries = 0
 	if s == Stale && e.waiting() {
 		s = Delay // it is in use
 	}
-	if e.state != s {
-		h.change(e, s, a)
-	} else {
-		h.relist(e)
-	}
-	if old != hw && !old.IsZero() {
-		a.Events = append(a.Events, Event{Kind: EventMoved, Addr: e.addr(), HardwareAddr: hw, Old: old, State: s})
-	}
+	h.become(e, hw, s, a)
 	switch s {
 	case Reachable:
 		// RFC 4861 §6.3.2: a random time, so that neighbors that came together
@@ -164,6 +163,20 @@ func (h *Handler[P]) settle(now time.Duration, e *entry[P], hw HardwareAddr, s S
 	h.hand(e, a)
 }
 
+// become gives e a hardware address and a state that has one.
+func (h *Handler[P]) become(e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
+	old := e.hw
+	e.hw = hw
+	if e.state != s {
+		h.change(e, s, a)
+	} else {
+		h.relist(e)
+	}
+	if old != hw && !old.IsZero() {
+		a.Events = append(a.Events, Event{Kind: EventMoved, Addr: e.addr(), HardwareAddr: hw, Old: old, State: s})
+	}
+}
+
 // hand releases what waits for e, or puts e into the table.
 func (h *Handler[P]) hand(e *entry[P], a *Actions[P]) {
 	if e.waiting() && !e.draining() {
@@ -172,13 +185,9 @@ func (h *Handler[P]) hand(e *entry[P], a *Actions[P]) {
 	h.publish(e, a)
 }
 
-// publish brings the table in line with e, which has an address or is being
-// given up. What is draining is published by [Handler.Drained].
+// publish brings the table in line with e, which has an address. What is
+// draining is published by [Handler.Drained].
 func (h *Handler[P]) publish(e *entry[P], a *Actions[P]) {
-	if !e.state.HasAddr() {
-		h.unpublish(e, a)
-		return
-	}
 	if e.draining() {
 		return
 	}
@@ -194,20 +203,30 @@ func (h *Handler[P]) unpublish(e *entry[P], a *Actions[P]) {
 }
 
 // remove drops what waits for e and forgets it. Only where a request was
-// broadcast a moment ago that is kept in mind, in an Incomplete entry that
-// nobody waits for.
+// broadcast a moment ago, or packets are still being sent, that is kept in mind,
+// in an Incomplete entry that nobody waits for.
 func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a *Actions[P]) {
 	h.dropAll(e, reason, a)
+	from := e.requested
+	if !h.mustWait(now, e) {
+		if !e.draining() {
+			h.erase(e, a)
+			return
+		}
+		from = now
+	}
+	h.unpublish(e, a)
+	e.hw, e.tries, e.used = HardwareAddr{}, 0, false
+	if e.state != Incomplete {
+		h.change(e, Incomplete, a)
+	}
+	h.setDeadline(e, from+h.c.RequestInterval)
+}
+
+// erase forgets e, for which nothing waits.
+func (h *Handler[P]) erase(e *entry[P], a *Actions[P]) {
 	h.unpublish(e, a)
 	addr := e.addr()
-	if h.mustWait(now, e) {
-		e.hw, e.tries, e.used, e.batch, e.rounds = HardwareAddr{}, 0, false, 0, 0
-		if e.state != Incomplete {
-			h.change(e, Incomplete, a)
-		}
-		h.setDeadline(e, e.requested+h.c.RequestInterval)
-		return
-	}
 	h.forget(e)
 	a.Events = append(a.Events, Event{Kind: EventRemoved, Addr: addr})
 }

@@ -27,13 +27,34 @@ var importRules = []struct {
 		"cmp", "container/heap", "encoding/binary", "errors", "fmt", "iter", "maps", "math", "math/bits", "math/rand/v2", "net/netip", "slices", "time",
 	}},
 	{folder: "ethstack", others: []string{modulePath + "/arp", modulePath + "/internal/checksum"}},
-	{folder: "ethstack/ethtest", others: []string{modulePath + "/arp", modulePath + "/ethstack", modulePath + "/internal/checksum"}},
+	{folder: "ethstack/ethtest", others: []string{
+		modulePath + "/arp", modulePath + "/ethstack", modulePath + "/internal/checksum", modulePath + "/internal/frameio", modulePath + "/internal/linkstate",
+	}},
 	{folder: "ethstack/ethtest/devicetest", others: []string{modulePath + "/arp", modulePath + "/ethstack"}},
-	{folder: "endpoint", others: []string{modulePath + "/arp", modulePath + "/ethstack", "gvisor.dev/gvisor/"}},
-	{folder: "adapters/tap", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
+	{folder: "endpoint", others: []string{
+		modulePath + "/arp", modulePath + "/ethstack", modulePath + "/internal/fifo", modulePath + "/internal/frameio",
+		modulePath + "/internal/linkstate", "gvisor.dev/gvisor/",
+	}},
+	{folder: "adapters/channel", others: []string{
+		modulePath + "/ethstack", modulePath + "/internal/fifo", modulePath + "/internal/frameio", modulePath + "/internal/linkstate",
+	}},
+	{folder: "adapters/tap", others: []string{
+		modulePath + "/ethstack", modulePath + "/internal/frameio", modulePath + "/internal/linkstate", modulePath + "/internal/linkwatch",
+		modulePath + "/internal/vnet", "golang.org/x/sys/unix",
+	}},
+	{folder: "adapters/fdbased", others: []string{
+		modulePath + "/adapters/tap", modulePath + "/ethstack", modulePath + "/internal/frameio", modulePath + "/internal/linkstate",
+		modulePath + "/internal/linkwatch", modulePath + "/internal/vnet", "golang.org/x/sys/unix",
+	}},
+	{folder: "internal/fifo"},
+	{folder: "internal/frameio", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
+	{folder: "internal/linkstate", others: []string{modulePath + "/ethstack"}},
+	{folder: "internal/linkwatch", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
+	{folder: "internal/vnet", others: []string{modulePath + "/ethstack"}},
 	{folder: "internal/checksum"},
 	{folder: "internal/netns", others: []string{"golang.org/x/sys/unix"}},
 	{folder: "internal/netns/nstest", others: []string{modulePath + "/internal/netns", "golang.org/x/sys/unix"}},
+	{folder: "internal/wiretest", others: []string{modulePath + "/ethstack", modulePath + "/internal/netns", "golang.org/x/sys/unix"}},
 	{folder: "cmd/demo", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/"}},
 	{folder: "conformance", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/", "github.com/google/go-cmp/"}},
 }

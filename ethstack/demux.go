@@ -178,23 +178,14 @@ func (i *Interface) inputARP(packet []byte, h Header) bool {
 		i.Drop(DropBadARP)
 		return false
 	}
-	m := arp.Meta{Broadcast: h.Class != ToUs}
-	m.TargetIsOurs = i.isOurs(p.TargetAddr)
-	m.SenderIsOurs = i.isOurs(p.SenderAddr)
-	if i.host != nil {
-		i.sync(p, m)
+	// The host tells of no changes: whatever an ARP packet names is compared.
+	ok := i.res.input(p, arp.Meta{
+		Broadcast:    h.Class != ToUs,
+		TargetIsOurs: i.res.compare(p.TargetAddr),
+		SenderIsOurs: i.res.compare(p.SenderAddr),
+	})
+	if !ok {
+		i.Drop(DropARPBusy)
 	}
-	i.res.input(p, m)
-	return true
-}
-
-// sync keeps the resolver's list of addresses in step with the host's, which
-// tells of no changes: whatever an ARP packet names is compared.
-func (i *Interface) sync(p arp.Packet, m arp.Meta) {
-	if usableIPv4(p.TargetAddr) {
-		i.res.learn(p.TargetAddr, m.TargetIsOurs)
-	}
-	if usableIPv4(p.SenderAddr) {
-		i.res.learn(p.SenderAddr, m.SenderIsOurs)
-	}
+	return ok
 }

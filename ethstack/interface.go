@@ -28,8 +28,8 @@ type Options struct {
 	// [ToOther]. ARP never looks at them.
 	OpenFilter bool
 	// OnEvent is told of changes in the neighbor table and of address
-	// conflicts, in order, on a goroutine of the Interface. It must neither
-	// block nor call Close.
+	// conflicts, in order, on a goroutine of the Interface. It must not wait
+	// for anything: so it may call neither QueryARPv4 nor Close.
 	OnEvent func(arp.Event)
 }
 
@@ -106,8 +106,8 @@ func (i *Interface) VLAN() VLAN { return i.vlan }
 // not be called from a [Pending] or OnEvent. Closing the link closes its
 // interfaces.
 func (i *Interface) Close() {
-	i.link.remove(i)
 	i.res.close()
+	i.link.remove(i)
 }
 
 // MTU returns the device's MTU: the largest payload in bytes.
@@ -153,15 +153,19 @@ func (i *Interface) Lookup(addr [4]byte) (HardwareAddr, bool) {
 // With [arp.Resolved] the address is returned and p is not kept: send it now.
 // With any other result p is kept and exactly one of its methods is called
 // later, from another goroutine: Dropped, if the result is [arp.Unreachable]
-// or [arp.Rejected]. Resolve writes nothing to the device and may be called
+// or [arp.Rejected]; see [Pending] for when it may come at once. Resolve writes nothing to the device and may be called
 // with locks held.
 func (i *Interface) Resolve(nextHop, source netip.Addr, size int, p Pending) (HardwareAddr, arp.Result) {
 	r := i.res
 	a := r.begin()
-	if r.closed {
+	if r.closed || r.busy(maxTodo) {
+		reason := arp.DropPendingFull
+		if r.closed {
+			reason = arp.DropClosed
+		}
 		r.end(a)
-		i.stats.pending[arp.DropClosed].Add(1)
-		p.Dropped(arp.DropClosed)
+		i.stats.pending[reason].Add(1)
+		p.Dropped(reason)
 		return HardwareAddr{}, arp.Rejected
 	}
 	res := r.h.Query(r.clock.Now(), nextHop, source, size, p, a)
@@ -234,7 +238,7 @@ func (i *Interface) isExplicit(addr netip.Addr) bool {
 
 // isOurs asks everybody who may know. No lock may be held.
 func (i *Interface) isOurs(addr netip.Addr) bool {
-	return usableIPv4(addr) && (i.isExplicit(addr) || i.host != nil && i.host.IsLocal(addr))
+	return i.isExplicit(addr) || i.host != nil && usableIPv4(addr) && i.host.IsLocal(addr)
 }
 
 // usableIPv4 reports whether addr can be a host's address on a link.
@@ -269,6 +273,9 @@ func (i *Interface) Write(queue int, frames []Frame) (int, error) {
 		} else {
 			bytes += uint64(frames[k].WireLen())
 		}
+	}
+	if err != nil && txReason(err) == DropTxError {
+		i.stats.txErrors.Add(1)
 	}
 	i.stats.txFrames.Add(uint64(n))
 	i.stats.txBytes.Add(bytes)

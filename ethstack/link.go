@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -38,9 +39,10 @@ type Link struct {
 	port     atomic.Pointer[port]
 	stations atomic.Pointer[stations]
 
-	mu      sync.Mutex
-	started bool
-	closed  bool
+	mu       sync.Mutex // also makes changes of the state one at a time
+	started  bool
+	closed   bool
+	replaced []*port // not closed yet
 }
 
 // NewLink makes a link of a device, which belongs to the link from here on.
@@ -162,17 +164,23 @@ func (l *Link) Replace(dev Device) error {
 		return fmt.Errorf("ethstack: cannot replace the device: %w", ErrDisconnected)
 	}
 	old := l.port.Load()
+	l.replaced = append(l.replaced, old)
 	l.attach(dev)
 	l.mu.Unlock()
 	old.dev.Notify(nil)
+	was := l.State()
 	l.listen()
-	if l.State() == LinkUp {
+	// A link that comes up has no neighbors, and has announced itself.
+	if was == LinkUp && l.State() == LinkUp {
 		for _, i := range l.stations.Load().all() {
 			i.reverify()
 		}
 	}
 	// What it says on being closed is about a device that nobody has any more.
 	_ = old.close()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.replaced = slices.DeleteFunc(l.replaced, func(p *port) bool { return p == old })
 	return nil
 }
 
@@ -183,8 +191,12 @@ func (l *Link) Replace(dev Device) error {
 func (l *Link) Close() error {
 	l.mu.Lock()
 	l.closed = true
+	replaced := slices.Clone(l.replaced)
 	l.mu.Unlock()
 	err := l.port.Load().close()
+	for _, p := range replaced {
+		_ = p.close() // see Replace
+	}
 	for _, i := range l.stations.Load().all() {
 		i.res.close()
 	}
@@ -194,25 +206,38 @@ func (l *Link) Close() error {
 // listen has the device tell of the link's state.
 func (l *Link) listen() {
 	p := l.port.Load()
-	p.dev.Notify(func(s LinkState) {
-		if l.port.Load() == p {
-			l.notify(s)
-		}
-	})
+	p.dev.Notify(func(s LinkState) { l.notify(p, s) })
 }
 
-// notify is told by the device of the link's state.
-func (l *Link) notify(s LinkState) {
-	was := LinkState(l.state.Swap(uint32(s)))
+// notify is told by the device of a port of the link's state.
+func (l *Link) notify(p *port, s LinkState) {
+	was, ok := l.setState(p, s)
+	if !ok {
+		return
+	}
 	if was != s {
-		for _, i := range l.stations.Load().all() {
-			i.linkChanged(s)
-		}
-		l.logger.Info("link state changed", "device", l.Device().Info().Name, "state", s, "was", was)
+		l.logger.Info("link state changed", "device", p.dev.Info().Name, "state", s, "was", was)
 	}
 	if l.options.OnState != nil {
 		l.options.OnState(s)
 	}
+}
+
+// setState tells all interfaces of the link's state, unless the port's device
+// has been replaced: what that says does not matter any more.
+func (l *Link) setState(p *port, s LinkState) (was LinkState, ok bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.port.Load() != p {
+		return s, false
+	}
+	was = LinkState(l.state.Swap(uint32(s)))
+	if was != s {
+		for _, i := range l.stations.Load().all() {
+			i.linkChanged(s)
+		}
+	}
+	return was, true
 }
 
 // linkChanged flushes the neighbors of a link that is down, because nobody

@@ -113,11 +113,11 @@ func (p *port) read(l *Link, queue int, rcv Receiver) {
 			return
 		}
 		l.rxErrors().Add(1)
-		if retry == maxRetry/2 {
-			l.logger.Warn("device keeps failing", "device", p.dev.Info().Name, "err", err)
-		}
 		if !p.pause(l.clock, retry) {
 			return
+		}
+		if retry < maxRetry && 2*retry >= maxRetry {
+			l.logger.Warn("device keeps failing", "device", p.dev.Info().Name, "err", err)
 		}
 		retry = min(2*retry, maxRetry)
 	}

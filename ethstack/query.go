@@ -2,6 +2,7 @@ package ethstack
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -36,6 +37,8 @@ func (i *Interface) QueryARPv4(ctx context.Context, addr netip.Addr) (net.Hardwa
 	return w.hw[:], nil
 }
 
+var errOwnAddress = errors.New("the address is our own: see HardwareAddr")
+
 // waiter is a query that waits: a Pending that is nobody's packet.
 type waiter struct {
 	hw   HardwareAddr
@@ -54,8 +57,10 @@ func (w *waiter) Dropped(reason arp.DropReason) {
 		w.err = ErrUnreachable
 	case arp.DropClosed:
 		w.err = ErrDisconnected
+	case arp.DropInvalid:
+		w.err = errOwnAddress // the others are refused before
 	default:
-		w.err = fmt.Errorf("ethstack: %v", reason)
+		w.err = fmt.Errorf("%v: ask again later", reason)
 	}
 	close(w.done)
 }
@@ -65,6 +70,7 @@ func (i *Interface) wait(addr netip.Addr, w *waiter) {
 	a := r.begin()
 	if r.closed {
 		r.end(a)
+		i.stats.pending[arp.DropClosed].Add(1)
 		w.Dropped(arp.DropClosed)
 		return
 	}

@@ -56,6 +56,15 @@ func TestReplace(t *testing.T) {
 		t.Fatal(err)
 	}
 
+	// B's announcement may have told its address before its answer does, which
+	// would pass for one to the probe.
+	for e, _ := a.Interface().Neighbor(replaceB); e.State != arp.Reachable; e, _ = a.Interface().Neighbor(replaceB) {
+		if ctx.Err() != nil {
+			t.Fatalf("the neighbor is %+v, want it reachable", e)
+		}
+		time.Sleep(time.Millisecond)
+	}
+
 	next := port()
 	second.Store(next)
 	link := a.Interface().Link()

@@ -1,7 +1,7 @@
 package ethstack
 
 import (
-	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -16,8 +16,8 @@ type Pending interface {
 	// when it returns, so that later packets stay behind this one.
 	Resolved(to HardwareAddr)
 	// Dropped tells that there is no address. It is called on a goroutine of
-	// the Interface with no lock held; only with [arp.DropClosed] it may come
-	// before Resolve returns.
+	// the Interface with no lock held; only with [arp.DropClosed] and
+	// [arp.DropPendingFull] it may come before Resolve returns.
 	Dropped(reason arp.DropReason)
 }
 
@@ -83,6 +83,9 @@ func (r *resolver) end(a *actions) bool {
 		}
 	}
 	a.Updates = a.Updates[:0]
+	if r.i.onEvent == nil {
+		a.Events = a.Events[:0]
+	}
 	if a.Empty() {
 		r.recycle(a)
 	} else {
@@ -93,8 +96,19 @@ func (r *resolver) end(a *actions) bool {
 	return work
 }
 
-// maxSpare is how many Actions are kept for reuse.
-const maxSpare = 16
+const (
+	// maxSpare is how many Actions are kept for reuse.
+	maxSpare = 16
+	// maxTodo bounds how much may wait to be done for packets to send and ARP
+	// packets received, which can come faster than it gets done.
+	maxTodo = 1024
+	// maxRun is how much of it one call of run does, so that a reader gets back
+	// to reading although others go on adding.
+	maxRun = 256
+)
+
+// busy reports whether so much waits to be done that nothing may be added.
+func (r *resolver) busy(limit int) bool { return len(r.todo)-r.next >= limit }
 
 func (r *resolver) recycle(a *actions) {
 	a.Reset()
@@ -144,16 +158,21 @@ func (r *resolver) wake() {
 func (r *resolver) run() {
 	r.mu.Lock()
 	if r.running {
+		// The handler's times go on, however long that takes.
+		r.schedule()
 		r.mu.Unlock()
 		return
 	}
 	r.running = true
-	for r.next < len(r.todo) {
+	for n := 0; n < maxRun && r.next < len(r.todo); n++ {
 		a := r.todo[r.next]
 		r.todo[r.next] = nil
 		r.next++
-		if r.next == len(r.todo) {
+		switch {
+		case r.next == len(r.todo):
 			r.todo, r.next = r.todo[:0], 0
+		case r.next >= maxTodo:
+			r.todo, r.next = slices.Delete(r.todo, 0, r.next), 0
 		}
 		r.mu.Unlock()
 		r.perform(a)
@@ -166,131 +185,31 @@ func (r *resolver) run() {
 	r.mu.Unlock()
 }
 
-// perform does what a says. No lock is held.
-func (r *resolver) perform(a *actions) {
-	for _, s := range a.Send {
-		r.send(s)
-	}
-	for _, x := range a.Release {
-		x.P.Resolved(x.HardwareAddr)
-	}
-	for _, d := range a.Drop {
-		r.i.stats.pending[d.Reason].Add(1)
-		d.P.Dropped(d.Reason)
-	}
-	for _, e := range a.Events {
-		if e.Kind == arp.EventConflict {
-			r.i.stats.arpConflicts.Add(1)
-		}
-		if r.i.onEvent != nil {
-			r.i.onEvent(e)
-		}
-	}
-}
-
-// finish tells the handler which next hops' packets have been sent, so that
-// it can give the next ones, or publish the entry where none are left.
-func (r *resolver) finish(a *actions) {
-	var last uint64
-	for _, x := range a.Release {
-		if x.Batch != last {
-			last = x.Batch
-			b := r.begin()
-			r.h.Drained(x.Batch, x.NextHop, b)
-			r.end(b)
-		}
-	}
-	r.mu.Lock()
-	r.recycle(a)
-	r.mu.Unlock()
-}
-
-// send transmits one ARP packet, if we are allowed to.
-func (r *resolver) send(s arp.Send) {
-	p := s.Packet
-	if h := r.i.host; h != nil {
-		if !h.Enabled() {
-			r.i.Drop(DropDisabled)
-			return
-		}
-	}
-	if p.Operation == arp.OperationRequest && !p.IsAnnouncement() {
-		if p.SenderAddr = r.source(p.TargetAddr, p.SenderAddr); !p.SenderAddr.IsValid() {
-			// RFC 5227 §2.1: a request from 0.0.0.0 would be a probe.
-			r.i.Drop(DropTxNoSource)
-			return
-		}
-	}
-	clear(r.packet[:]) // RFC 894: padding is zero
-	Header{Destination: s.To, Source: p.SenderHardwareAddr, EtherType: EtherTypeARP}.
-		Put((*[HeaderLen]byte)(r.packet[:]))
-	p.Put((*[arp.PacketLen]byte)(r.packet[HeaderLen:]))
-	r.bufs[0] = r.packet[:]
-	r.frames[0] = Frame{Bufs: r.bufs[:]}
-	if _, err := r.i.Write(0, r.frames[:]); err != nil {
-		return
-	}
+// input takes in one ARP packet and answers it at once. It reports false if too
+// much waits to be done already.
+func (r *resolver) input(p arp.Packet, m arp.Meta) bool {
+	limit := maxTodo
 	if p.Operation == arp.OperationRequest {
-		r.i.stats.arpRequests.Add(1)
-	} else {
-		r.i.stats.arpReplies.Add(1)
+		limit /= 2 // a flood of questions must leave room for answers
 	}
-}
-
-// source returns the sender address of a request: the preferred one if it is
-// ours, or else another one of ours. An address that the host uses and that
-// we had not known is announced from here on.
-func (r *resolver) source(target, preferred netip.Addr) netip.Addr {
-	r.mu.Lock()
-	if r.h.HasAddress(preferred) && r.i.host == nil {
-		r.mu.Unlock()
-		return preferred
-	}
-	var first netip.Addr
-	if own := r.h.Addresses(); len(own) > 0 {
-		first = own[0]
-	}
-	r.mu.Unlock()
-	if r.i.host == nil {
-		return first
-	}
-	if r.i.isExplicit(preferred) {
-		return preferred
-	}
-	src := r.i.host.SourceFor(target, preferred)
-	if !src.IsValid() || src.IsUnspecified() {
-		return first
-	}
-	r.learn(src, true)
-	return src
-}
-
-// learn brings the handler's list in line with what the host says of addr: a
-// new address of ours is announced, one that was taken away is forgotten.
-func (r *resolver) learn(addr netip.Addr, ours bool) {
 	a := r.begin()
-	if r.h.HasAddress(addr) != ours {
-		if ours {
-			r.h.AddAddress(r.clock.Now(), addr, a)
-		} else {
-			r.h.RemoveAddress(addr)
-		}
+	if r.busy(limit) {
+		r.end(a)
+		return false
 	}
-	r.end(a)
-}
-
-// input takes in one ARP packet and answers it at once.
-func (r *resolver) input(p arp.Packet, m arp.Meta) {
-	a := r.begin()
 	now := r.clock.Now()
 	res := r.h.Input(now, p, m, a)
 	work := r.end(a)
 	r.i.stats.arpIn[res].Add(1)
+	if res == arp.InputConflict {
+		r.i.stats.arpConflicts.Add(1)
+	}
 	if work {
 		r.run()
 	} else {
 		r.reschedule()
 	}
+	return true
 }
 
 func (r *resolver) reschedule() {
@@ -316,12 +235,19 @@ func (r *resolver) close() {
 		r.h.Close(a)
 	}
 	r.end(a)
-	r.run()
+	for r.pending() {
+		r.run()
+	}
+}
+
+// pending waits for what is being done, and reports whether more is queued.
+func (r *resolver) pending() bool {
 	r.mu.Lock()
+	defer r.mu.Unlock()
 	for r.running {
 		r.idle.Wait()
 	}
-	r.mu.Unlock()
+	return r.next < len(r.todo)
 }
 
 func tableKey(a [4]byte) uint32 {

@@ -33,8 +33,9 @@ type Stack struct {
 	listener atomic.Pointer[listener]
 }
 
-// Connect builds a stack on a device, which belongs to it from here on. It
-// checks the options and allocates; it reads and sends nothing.
+// Connect builds a stack on a device, which belongs to it from here on; with an
+// error it stays the caller's. It checks the options and allocates; it reads and
+// sends nothing.
 func Connect(dev Device, o Options) (*Stack, error) {
 	return connect(dev, o, LinkOptions{})
 }
@@ -57,6 +58,7 @@ func connect(dev Device, o Options, lo LinkOptions) (*Stack, error) {
 		return nil, err
 	}
 	if s.i, err = s.link.NewInterface(o); err != nil {
+		dev.Notify(nil)
 		return nil, err
 	}
 	return s, nil

@@ -45,6 +45,8 @@ const (
 	DropUnicastInGroup
 	// DropBadARP: an ARP packet that does not parse.
 	DropBadARP
+	// DropARPBusy: more ARP packets came in than could be answered.
+	DropARPBusy
 	// DropDisabled: the interface's host is not enabled.
 	DropDisabled
 	// DropNoReceiver: nobody is there who would take it.
@@ -94,6 +96,7 @@ var dropReasonNames = [NumDropReasons]string{
 	DropBadOffload:        "bad offload metadata",
 	DropUnicastInGroup:    "unicast packet in group frame",
 	DropBadARP:            "bad ARP",
+	DropARPBusy:           "ARP too busy",
 	DropDisabled:          "disabled",
 	DropNoReceiver:        "no receiver",
 	DropMalformed:         "malformed packet",
@@ -126,7 +129,8 @@ type Stats struct {
 	// TxFrames and TxBytes are what the device took; a super-frame that the
 	// device splits counts as one.
 	TxFrames, TxBytes uint64
-	// RxErrors and TxErrors are errors of the device's Read and Write.
+	// RxErrors are errors of the device's Read; TxErrors are calls of its Write
+	// in which a frame failed with [DropTxError].
 	RxErrors, TxErrors uint64
 	// ARPRequests and ARPReplies are the ARP packets sent.
 	ARPRequests, ARPReplies uint64
@@ -134,7 +138,8 @@ type Stats struct {
 	ARPConflicts uint64
 	// ARPIn counts the ARP packets taken in, by what came of them.
 	ARPIn [arp.NumInputResults]uint64
-	// Pending counts packets that waited for a next hop and were dropped.
+	// Pending counts packets that were given to Resolve, and queries, that were
+	// dropped.
 	Pending [arp.NumDropReasons]uint64
 	// Drops counts dropped frames by reason.
 	Drops [NumDropReasons]uint64
