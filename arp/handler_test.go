@@ -129,6 +129,16 @@ func TestJitter(t *testing.T) {
 	}
 }
 
+// TestReverifyPollsAgain: an entry that is being polled gets all of MaxProbes
+// again.
+func TestReverifyPollsAgain(t *testing.T) {
+	s := newStation(t, Config{})
+	s.do(probe...)
+	s.do(reverify)
+	s.want([]event{after(3 * time.Second)}, "table 10.0.0.2 gone",
+		unicastRequest, unicastRequest, unicastRequest, "event removed 10.0.0.2 -")
+}
+
 func TestCancel(t *testing.T) {
 	s := newStation(t, Config{})
 	s.do(wait(2, 1), wait(2, 2), query(2, 3), wait(2, 4))

@@ -53,7 +53,9 @@ func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) 
 }
 
 // Remove forgets a neighbor, a static one too, and drops what waits for it. It
-// reports whether it was known.
+// reports whether it was known. An entry that was asked for less than a
+// RequestInterval ago, or whose packets are being sent, stays for so long, as
+// Incomplete, so that neither rate nor order suffers.
 func (h *Handler[P]) Remove(now time.Duration, addr netip.Addr, a *Actions[P]) bool {
 	e := h.find(addr)
 	if e == nil {

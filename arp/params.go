@@ -41,7 +41,8 @@ type Config struct {
 	// MaxEntries bounds the entries that have a hardware address, static ones
 	// aside: 4096; up to 4194304.
 	MaxEntries int
-	// MaxUnresolved bounds those that have none: 1024.
+	// MaxUnresolved bounds those that have none but are wanted: 1024. Others
+	// are kept for a moment after their removal, see [Handler.Remove].
 	MaxUnresolved int
 	// MaxPendingPackets bounds what waits for one next hop: 256.
 	MaxPendingPackets int

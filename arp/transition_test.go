@@ -97,6 +97,7 @@ var transitions = []struct {
 		[]string{"table 10.0.0.2 hw3 stale", "event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
 	{"R56 a broadcast reply does not end a poll", probe, "probe", receive(OperationReply, 2, 2, 1, true), "probe", nil},
 	{"R56 a request does not end a poll", probe, "probe", asks(2), "probe", []string{unicastReply}},
+	{"a reply to somebody else does not end a poll", probe, "probe", receive(OperationReply, 2, 2, 9, false), "probe", nil},
 	{"another host answers the poll", probe, "probe", receive(OperationReply, 2, 3, 1, false), "reachable",
 		[]string{"table 10.0.0.2 hw3", "event state 10.0.0.2 hw3 reachable", "event moved 10.0.0.2 hw2 to hw3 reachable"}},
 	{"a stale one says the same again", stale, "stale", receive(OperationRequest, 2, 2, 9, true), "stale",

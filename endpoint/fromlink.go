@@ -72,18 +72,8 @@ func FromLink(child stack.LinkEndpoint) (*LinkDevice, error) {
 		return nil, errors.New("endpoint: FromLink needs a link endpoint, not nil")
 	}
 	d := &LinkDevice{child: child, name: fmt.Sprintf("%T", child), headers: int(child.MaxHeaderLength())}
-	switch kind := child.ARPHardwareType(); {
-	case kind == header.ARPHardwareNone:
-		d.bare = true
-		d.headers += ethstack.HeaderLen
-	case kind != header.ARPHardwareEther:
-		return nil, fmt.Errorf("endpoint: %s has the ARP hardware type %d: FromLink needs one that carries Ethernet frames (type %d, or %d for whatever it is given)",
-			d.name, kind, header.ARPHardwareEther, header.ARPHardwareNone)
-	case d.headers < ethstack.HeaderLen:
-		return nil, fmt.Errorf("endpoint: %s has headers of %d bytes: FromLink needs one whose packets are whole Ethernet frames", d.name, d.headers)
-	}
-	if child.IsAttached() {
-		return nil, fmt.Errorf("endpoint: %s is attached already: take it off its NIC first", d.name)
+	if err := d.checkChild(); err != nil {
+		return nil, err
 	}
 	if g, ok := child.(stack.GSOEndpoint); ok && g.SupportedGSO() == stack.HostGSOSupported {
 		d.offloads = ethstack.OffloadChecksum | ethstack.OffloadTCPv4 | ethstack.OffloadTCPv6
@@ -97,6 +87,24 @@ func FromLink(child stack.LinkEndpoint) (*LinkDevice, error) {
 	child.SetOnCloseAction(d.gone)
 	child.Attach(linkDispatcher{d})
 	return d, nil
+}
+
+// checkChild finds out what kind of child there is, and whether it can be used.
+func (d *LinkDevice) checkChild() error {
+	switch kind := d.child.ARPHardwareType(); {
+	case kind == header.ARPHardwareNone:
+		d.bare = true
+		d.headers += ethstack.HeaderLen
+	case kind != header.ARPHardwareEther:
+		return fmt.Errorf("endpoint: %s has the ARP hardware type %d: FromLink needs one that carries Ethernet frames (type %d, or %d for whatever it is given)",
+			d.name, kind, header.ARPHardwareEther, header.ARPHardwareNone)
+	case d.headers < ethstack.HeaderLen:
+		return fmt.Errorf("endpoint: %s has headers of %d bytes: FromLink needs one whose packets are whole Ethernet frames", d.name, d.headers)
+	}
+	if d.child.IsAttached() {
+		return fmt.Errorf("endpoint: %s is attached already: take it off its NIC first", d.name)
+	}
+	return nil
 }
 
 // Info describes the device, with the child's present MTU and link address.

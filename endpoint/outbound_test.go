@@ -14,7 +14,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
-	"github.com/ethlink/ethlink/arp"
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
@@ -38,73 +37,6 @@ func newOutgoing(r stack.RouteInfo, payload int) *stack.PacketBuffer {
 		TotalLength: uint16(header.IPv4MinimumSize + payload), TTL: 64, Protocol: 99, SrcAddr: r.LocalAddress, DstAddr: r.RemoteAddress,
 	})
 	return pkt
-}
-
-// routeTo is the route of an IPv4 packet as netstack fills it in.
-func routeTo(remote string) (r stack.RouteInfo) {
-	r.NetProto = header.IPv4ProtocolNumber
-	r.LocalAddress = addrA
-	r.LocalLinkAddress = tcpip.LinkAddress(hwA[:])
-	r.RemoteAddress = address(remote)
-	r.Loop = stack.PacketOut
-	return r
-}
-
-func address(s string) tcpip.Address { return tcpip.AddrFromSlice(netip.MustParseAddr(s).AsSlice()) }
-
-func via(r stack.RouteInfo, gateway string) stack.RouteInfo {
-	r.NextHop = address(gateway)
-	return r
-}
-
-func looped(r stack.RouteInfo) stack.RouteInfo {
-	r.Loop |= stack.PacketLoop
-	return r
-}
-
-func linked(r stack.RouteInfo, a tcpip.LinkAddress) stack.RouteInfo {
-	r.RemoteLinkAddress = a
-	return r
-}
-
-// TestClassify: where a packet goes follows from its route alone.
-func TestClassify(t *testing.T) {
-	ipv6 := stack.RouteInfo{}
-	ipv6.NetProto = header.IPv6ProtocolNumber
-	ipv6.RemoteAddress = address("fd00::2")
-	cooked := stack.RouteInfo{}
-	cooked.NetProto = header.IPv4ProtocolNumber
-	broadcast := arp.Broadcast
-	for _, tt := range []struct {
-		name string
-		r    stack.RouteInfo
-		how  routing
-		to   ethstack.HardwareAddr
-		hop  [4]byte
-	}{
-		{"on-link", routeTo("10.0.0.5"), routeResolve, ethstack.HardwareAddr{}, [4]byte{10, 0, 0, 5}},
-		{"gateway", via(routeTo("8.8.8.8"), "10.0.0.254"), routeResolve, ethstack.HardwareAddr{}, [4]byte{10, 0, 0, 254}},
-		{"resolved by netstack", linked(routeTo("10.0.0.5"), "\x02\x00\x00\x00\x00\x05"), routeReady, ethstack.HardwareAddr{2, 0, 0, 0, 0, 5}, [4]byte{}},
-		{"RFC 1122 §3.3.6, limited broadcast", looped(routeTo("255.255.255.255")), routeReady, broadcast, [4]byte{}},
-		{"RFC 1122 §3.3.6, subnet broadcast", looped(routeTo("10.0.0.255")), routeReady, broadcast, [4]byte{}},
-		{"looped by way of a gateway", looped(via(routeTo("10.1.0.255"), "10.0.0.254")), routeResolve, ethstack.HardwareAddr{}, [4]byte{10, 0, 0, 254}},
-		{"RFC 1112 §6.4, multicast", looped(routeTo("224.128.64.32")), routeReady, ethstack.HardwareAddr{1, 0, 0x5e, 0, 0x40, 0x20}, [4]byte{}},
-		{"multicast, not looped", routeTo("239.255.1.2"), routeReady, ethstack.HardwareAddr{1, 0, 0x5e, 0x7f, 1, 2}, [4]byte{}},
-		{"multicast with a gateway", via(routeTo("239.1.2.3"), "10.0.0.254"), routeReady, ethstack.HardwareAddr{1, 0, 0x5e, 1, 2, 3}, [4]byte{}},
-		{"ourselves", routeTo("10.0.0.1"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{10, 0, 0, 1}},
-		{"0/8", routeTo("0.1.2.3"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{0, 1, 2, 3}},
-		{"127/8", routeTo("127.0.0.1"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{127, 0, 0, 1}},
-		{"class E", routeTo("240.0.0.1"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{240, 0, 0, 1}},
-		{"multicast gateway", via(routeTo("8.8.8.8"), "224.0.0.1"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{224, 0, 0, 1}},
-		{"raw packet socket", stack.RouteInfo{}, routeReady, ethstack.HardwareAddr{}, [4]byte{}},
-		{"packet socket without a destination", cooked, routeInvalid, ethstack.HardwareAddr{}, [4]byte{}},
-		{"IPv6 unresolved", ipv6, routeInvalid, ethstack.HardwareAddr{}, [4]byte{}},
-		{"link address that is not Ethernet's", linked(cooked, "123"), routeInvalid, ethstack.HardwareAddr{}, [4]byte{}},
-	} {
-		if how, to, hop := classify(&tt.r); how != tt.how || to != tt.to || hop != tt.hop {
-			t.Errorf("%s: %d, %v, %v; want %d, %v, %v", tt.name, how, to, hop, tt.how, tt.to, tt.hop)
-		}
-	}
 }
 
 func list(pkts ...*stack.PacketBuffer) (l stack.PacketBufferList) {
@@ -284,6 +216,27 @@ func TestListOrder(t *testing.T) {
 	}
 }
 
+// TestSentBeforeWaiting: what comes in a list before a packet that has to wait
+// is sent before that one can be released.
+func TestSentBeforeWaiting(t *testing.T) {
+	d := newTape(0)
+	e := newTest(t, d)
+	learn(t, e, "10.0.0.5", hwB)
+	var pkts stack.PacketBufferList
+	for _, to := range []string{"10.0.0.5", "10.0.0.5", "10.0.0.6", "10.0.0.5"} {
+		pkt := newOutgoing(routeTo(to), 10)
+		e.AddHeader(pkt)
+		pkts.PushBack(pkt)
+	}
+	defer pkts.DecRef()
+	if n, err := e.WritePackets(pkts); n != 3 || err != nil {
+		t.Errorf("WritePackets: %d, %v; want 3", n, err)
+	}
+	if w := d.take(); len(w) != 2 || len(w[0].frames) != 2 || len(w[1].frames) != 1 {
+		t.Errorf("%d calls of Write, want one with 2 frames before the packet waits and one with 1 after", len(w))
+	}
+}
+
 // typeOf tells netstack's errors apart: they are pointers to nothing.
 func typeOf(err tcpip.Error) string { return fmt.Sprintf("%T", err) }
 
@@ -357,114 +310,4 @@ func TestUnreachableForwarded(t *testing.T) {
 	if up.delivered != 2 {
 		t.Errorf("netstack was told of %d packets, want its own 2", up.delivered)
 	}
-}
-
-// TestGSO: super-frames have the metadata that devices want.
-func TestGSO(t *testing.T) {
-	d := newTape(^ethstack.Offloads(0))
-	e := newTest(t, d)
-	for _, tt := range []struct {
-		name    string
-		gso     stack.GSO
-		payload int
-		want    ethstack.Offload
-	}{
-		{"none", stack.GSO{}, 1000, ethstack.Offload{}},
-		{"one segment", stack.GSO{Type: stack.GSOTCPv4, NeedsCsum: true, CsumOffset: 16, MSS: 1460, L3HdrLen: 20}, 1460, partialTCP},
-		{"super-frame", stack.GSO{Type: stack.GSOTCPv4, NeedsCsum: true, CsumOffset: 16, MSS: 1460, L3HdrLen: 20}, 1461,
-			ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 16, Segment: ethstack.SegmentTCPv4, SegmentSize: 1460, HeaderLen: 34}},
-		{"IPv6, the largest", stack.GSO{Type: stack.GSOTCPv6, NeedsCsum: true, CsumOffset: 16, MSS: 1440, L3HdrLen: 40}, 65376,
-			ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 54, ChecksumOffset: 16, Segment: ethstack.SegmentTCPv6, SegmentSize: 1440, HeaderLen: 34}},
-	} {
-		pkt := newOutgoing(linked(routeTo("10.0.0.5"), tcpip.LinkAddress(hwB[:])), tt.payload)
-		pkt.GSOOptions = tt.gso
-		e.AddHeader(pkt)
-		if _, err := e.WritePackets(list(pkt)); err != nil {
-			t.Fatal(err)
-		}
-		pkt.DecRef()
-		if w := d.take(); w[0].offloads[0] != tt.want || len(w[0].frames[0]) != 34+tt.payload {
-			t.Errorf("%s: %+v with %d bytes, want %+v", tt.name, w[0].offloads[0], len(w[0].frames[0]), tt.want)
-		}
-	}
-}
-
-// TestGSOMaxSize: no super-frame is larger than the device or IP takes.
-func TestGSOMaxSize(t *testing.T) {
-	for _, tt := range []struct {
-		offloads ethstack.Offloads
-		maxFrame int
-		want     uint32
-	}{
-		{0, 1518, 65536},
-		{ethstack.OffloadTCPv4, ethstack.MaxSuperFrame, 65536},
-		{ethstack.OffloadTCPv6, 32768, 32754},
-	} {
-		d := newTape(tt.offloads)
-		d.info.MaxFrame = tt.maxFrame
-		if got := newTest(t, d).GSOMaxSize(); got != tt.want {
-			t.Errorf("offloads %v, MaxFrame %d: %d, want %d", tt.offloads, tt.maxFrame, got, tt.want)
-		}
-	}
-}
-
-// TestQueues: a flow stays on one queue.
-func TestQueues(t *testing.T) {
-	d := newTape(0)
-	d.queues = 4
-	e := newTest(t, d)
-	var pkts []*stack.PacketBuffer
-	for k := range uint32(40) {
-		pkt := newOutgoing(linked(routeTo("10.0.0.5"), tcpip.LinkAddress(hwB[:])), int(k))
-		pkt.Hash = k % 10
-		e.AddHeader(pkt)
-		pkts = append(pkts, pkt)
-	}
-	pl := list(pkts...)
-	defer pl.DecRef()
-	if n, err := e.WritePackets(pl); n != 40 || err != nil {
-		t.Fatalf("WritePackets: %d, %v", n, err)
-	}
-	next := 0
-	for _, w := range d.take() {
-		for _, f := range w.frames {
-			if size := len(f) - 34; size != next || w.queue != size%10%4 {
-				t.Errorf("packet %d on queue %d, want packet %d on queue %d", size, w.queue, next, next%10%4)
-			}
-			next++
-		}
-	}
-}
-
-// TestSendAllocations: a packet to a known neighbor allocates nothing, alone or
-// in a list.
-func TestSendAllocations(t *testing.T) {
-	withoutLeakCheck(t, func(t *testing.T) {
-		d := newTape(^ethstack.Offloads(0))
-		d.forget = true
-		e := newTest(t, d)
-		learn(t, e, "10.0.0.5", hwB)
-		for _, n := range []int{1, 40} {
-			var pkts []*stack.PacketBuffer
-			for range n {
-				pkt := newOutgoing(routeTo("10.0.0.5"), 1000)
-				e.AddHeader(pkt)
-				pkts = append(pkts, pkt)
-			}
-			pl := list(pkts...)
-			if a := testing.AllocsPerRun(200, func() { e.WritePackets(pl) }); a != 0 {
-				t.Errorf("%v allocations for %d packets", a, n)
-			}
-			pl.DecRef()
-		}
-		r := routeTo("10.0.0.5")
-		a := testing.AllocsPerRun(200, func() {
-			pkt := newOutgoing(r, 0)
-			e.AddHeader(pkt)
-			pkt.DecRef()
-		})
-		if a != 0 {
-			t.Errorf("AddHeader: %v allocations", a)
-		}
-	})
 }

@@ -1,0 +1,231 @@
+package arp
+
+import (
+	"slices"
+	"time"
+)
+
+// account reads the actions of one event.
+func (m *machine) account() {
+	m.t.Helper()
+	if m.logging {
+		m.log = append(m.log, Actions[int]{
+			slices.Clone(m.a.Updates), slices.Clone(m.a.Send), slices.Clone(m.a.Release), slices.Clone(m.a.Drop), slices.Clone(m.a.Events),
+		})
+	}
+	for _, u := range m.a.Updates {
+		if u.HardwareAddr.IsZero() {
+			delete(m.table, u.Addr)
+		} else {
+			m.table[u.Addr] = u
+		}
+	}
+	for _, e := range m.a.Events {
+		m.event(e)
+	}
+	for _, s := range m.a.Send {
+		m.sent(s)
+	}
+	for _, r := range m.a.Release {
+		m.released(r)
+	}
+	for _, d := range m.a.Drop {
+		m.back(d.P)
+	}
+	m.check()
+}
+
+func (m *machine) event(e Event) {
+	_, known := m.neighbors[e.Addr]
+	switch e.Kind {
+	case EventConflict:
+		return
+	case EventRemoved:
+		delete(m.neighbors, e.Addr)
+	default:
+		m.neighbors[e.Addr] = Entry{Addr: e.Addr, HardwareAddr: e.HardwareAddr, State: e.State}
+	}
+	if known == (e.Kind == EventAdded) {
+		m.t.Errorf("event %v of %v, which is known: %v", e.Kind, e.Addr, known)
+	}
+}
+
+// sent checks R26: at most one request a second is broadcast for a next hop.
+func (m *machine) sent(s Send) {
+	p := s.Packet
+	if m.closed {
+		m.t.Errorf("sent after Close: %v", p)
+	}
+	if s.To != Broadcast || p.Operation != OperationRequest || p.IsAnnouncement() {
+		return
+	}
+	if at, ok := m.asked[p.TargetAddr]; ok && m.now-at < time.Second {
+		m.t.Errorf("requests for %v at %v and %v", p.TargetAddr, at, m.now)
+	}
+	m.asked[p.TargetAddr] = m.now
+}
+
+func (m *machine) released(r Release[int]) {
+	m.back(r.P)
+	if r.HardwareAddr.IsZero() {
+		m.t.Errorf("%d is released to no address", r.P)
+	}
+	if r.P > 0 { // a packet
+		if last := m.last[r.NextHop]; r.P <= last {
+			m.t.Errorf("%d is released after %d", r.P, last)
+		}
+		m.last[r.NextHop] = r.P
+	}
+	if n := len(m.batches); r.Batch != 0 && (n == 0 || m.batches[n-1].Batch != r.Batch) {
+		m.batches = append(m.batches, r)
+		m.batch[r.NextHop] = r.Batch
+	}
+}
+
+// back notes that p was given back.
+func (m *machine) back(p int) {
+	p = max(p, -p)
+	if !m.waiting[p] {
+		m.t.Errorf("%d is given back twice, or was cancelled", p)
+	}
+	delete(m.waiting, p)
+}
+
+// check compares the handler with the account, and with itself.
+func (m *machine) check() {
+	m.t.Helper()
+	m.checkLists()
+	m.checkQueues()
+	h := m.h
+	pending := 0
+	for e := range h.Entries() {
+		pending += e.Pending
+		n := m.neighbors[e.Addr]
+		if e.Pending = 0; n != e {
+			m.t.Errorf("%+v, by the events %+v", e, n)
+		}
+		u, published := m.table[e.Addr]
+		if want := e.State.HasAddr() && m.batch[e.Addr] == 0; published != want || published && u.HardwareAddr != e.HardwareAddr {
+			m.t.Errorf("%+v, batch %d, by the table %v", e, m.batch[e.Addr], u)
+		}
+		if published && (e.State == Stale && !u.Stale || (e.State == Reachable || e.State == Static) && u.Stale) {
+			m.t.Errorf("%+v, by the table stale: %v", e, u.Stale)
+		}
+		if e.State.HasAddr() && h.HasAddress(e.Addr) {
+			m.t.Errorf("%+v is our own address", e)
+		}
+	}
+	if len(m.neighbors) != len(h.entries) || pending != len(m.waiting) {
+		m.t.Errorf("%d neighbors, by the events %d; %d wait, given were %d", len(h.entries), len(m.neighbors), pending, len(m.waiting))
+	}
+	for addr := range m.table {
+		if _, ok := h.Entry(addr); !ok {
+			m.t.Errorf("%v is in the table only", addr)
+		}
+	}
+}
+
+// checkLists checks counts, lists, the heap, and the caps of entries.
+func (m *machine) checkLists() {
+	h := m.h
+	var count [NumStates]int
+	wanted := h.count[Failed]
+	for key, e := range h.entries {
+		count[e.state]++
+		if e.state == Incomplete && e.waiting() {
+			wanted++
+		}
+		if e.key != key || (e.index == noIndex) != (e.state == Static) || e.index != noIndex && h.deadlines[e.index] != e {
+			m.t.Errorf("%v, %v, has key %v and index %d", key, e.state, e.key, e.index)
+		}
+		if want := h.listOf(e); e.list != want {
+			m.t.Errorf("%v, %v, used %v, is in the wrong list", key, e.state, e.used)
+		}
+		if e.batch != m.batch[e.addr()] || e.waiting() && e.state != Incomplete && !e.draining() {
+			m.t.Errorf("%v is %v, batch %d, and something waits: %v", key, e.state, e.batch, e.waiting())
+		}
+		if e.state == Stale && e.waiting() || e.rounds > maxDrainRounds {
+			m.t.Errorf("%v is %v, %d rounds, and something waits: %v", key, e.state, e.rounds, e.waiting())
+		}
+	}
+	if count != h.count {
+		m.t.Errorf("states are counted %v, want %v", h.count, count)
+	}
+	for k := 1; k < len(h.deadlines); k++ {
+		if h.deadlines[(k-1)/2].deadline > h.deadlines[k].deadline {
+			m.t.Errorf("the heap is out of order at %d", k)
+		}
+	}
+	for _, l := range []*list[int]{&h.unused, &h.used, &h.failed, &h.static} {
+		n := 0
+		var prev *entry[int]
+		for e := l.first; e != nil; prev, e = e, e.next {
+			if n++; e.prev != prev || e.list != l {
+				m.t.Errorf("%v is linked wrongly", e.key)
+			}
+		}
+		if n != l.n || l.last != prev {
+			m.t.Errorf("a list of %d is counted as %d", n, l.n)
+		}
+	}
+	if h.resolved() > h.c.MaxEntries || wanted > h.c.MaxUnresolved {
+		m.t.Errorf("%d resolved, up to %d; %d unresolved, up to %d", h.resolved(), h.c.MaxEntries, wanted, h.c.MaxUnresolved)
+	}
+}
+
+// listOf returns the list that e belongs to.
+func (h *Handler[P]) listOf(e *entry[P]) *list[P] {
+	switch {
+	case e.state == Stale && !e.used:
+		return &h.unused
+	case e.state == Stale:
+		return &h.used
+	case e.state == Failed:
+		return &h.failed
+	case e.state == Static:
+		return &h.static
+	}
+	return nil
+}
+
+// checkQueues checks what waits, and its caps.
+func (m *machine) checkQueues() {
+	h, total := m.h, 0
+	for key, e := range h.entries {
+		q := e.queue
+		if q == nil {
+			continue
+		}
+		bytes := 0
+		for _, x := range q.items[q.head:] {
+			bytes += x.size
+		}
+		total += bytes
+		if q.keeps() {
+			m.t.Errorf("%v: what does not wait any more is held on to: %+v", key, q)
+		}
+		if bytes != q.bytes || bytes > h.c.MaxPendingBytes || q.len() > h.c.MaxPendingPackets || q.empty() {
+			m.t.Errorf("%v: %d packets of %d bytes wait, counted as %d", key, q.len(), bytes, q.bytes)
+		}
+		if len(q.waiters) > 0 && e.state != Incomplete {
+			m.t.Errorf("%d queries wait for one that is %v", len(q.waiters), e.state)
+		}
+	}
+	if total != h.pendingBytes || total > h.c.MaxPendingTotal {
+		m.t.Errorf("%d bytes wait, counted as %d, up to %d", total, h.pendingBytes, h.c.MaxPendingTotal)
+	}
+	for _, q := range h.queues {
+		if !q.empty() || q.bytes != 0 || q.keeps() {
+			m.t.Errorf("a free queue holds on to something: %+v", q)
+		}
+	}
+}
+
+// keeps reports whether q has something in its memory that does not wait.
+func (q *queue[P]) keeps() bool {
+	var none P
+	used := func(p P) bool { return any(p) != any(none) }
+	return slices.ContainsFunc(q.waiters[len(q.waiters):cap(q.waiters)], used) ||
+		slices.ContainsFunc(q.items[:q.head], func(x item[P]) bool { return used(x.p) }) ||
+		slices.ContainsFunc(q.items[len(q.items):cap(q.items)], func(x item[P]) bool { return used(x.p) })
+}
