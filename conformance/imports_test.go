@@ -55,6 +55,8 @@ var importRules = []struct {
 	{folder: "internal/netns", others: []string{"golang.org/x/sys/unix"}},
 	{folder: "internal/netns/nstest", others: []string{modulePath + "/internal/netns", "golang.org/x/sys/unix"}},
 	{folder: "internal/wiretest", others: []string{modulePath + "/ethstack", modulePath + "/internal/netns", "golang.org/x/sys/unix"}},
+	{folder: "internal/bench", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/"}},
+	{folder: "cmd/bench", others: []string{modulePath + "/internal/bench", modulePath + "/internal/netns"}},
 	{folder: "cmd/demo", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/"}},
 	{folder: "conformance", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/", "github.com/google/go-cmp/"}},
 }

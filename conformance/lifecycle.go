@@ -62,7 +62,7 @@ var lifecycle = []check{
 		test: func(t *trial) {
 			d := &dispatcher{entered: make(chan struct{}), leave: make(chan struct{})}
 			t.Endpoint.Attach(d)
-			t.put(t.anyPacket())
+			go t.Wire.Send(t.anyPacket()) // some wires deliver by themselves
 			select {
 			case <-d.entered:
 			case <-time.After(t.patience):

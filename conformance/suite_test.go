@@ -65,19 +65,22 @@ func ours(dev ethstack.Device, wire conformance.Wire) (*conformance.Subject, err
 // TestOnSegment: our endpoint on a virtual segment passes everything.
 func TestOnSegment(t *testing.T) {
 	nstest.CheckLeaks(t)
-	conformance.Run(t, func() (*conformance.Subject, error) {
-		near, far, err := ethtest.Pipe(ethtest.PortOptions{MTU: mtu}, ethtest.PortOptions{MTU: 2 * mtu})
-		if err != nil {
-			return nil, err
-		}
-		s, err := ours(near, newPortWire(far))
-		if err != nil {
-			return nil, err
-		}
-		s.Unplug = func() { near.SetLinkState(ethstack.LinkGone) }
-		s.Close = func() { far.Close() }
-		return s, nil
-	})
+	conformance.Run(t, onSegment)
+}
+
+// onSegment makes a subject of our endpoint at one end of a virtual cable.
+func onSegment() (*conformance.Subject, error) {
+	near, far, err := ethtest.Pipe(ethtest.PortOptions{MTU: mtu}, ethtest.PortOptions{MTU: 2 * mtu})
+	if err != nil {
+		return nil, err
+	}
+	s, err := ours(near, newPortWire(far))
+	if err != nil {
+		return nil, err
+	}
+	s.Unplug = func() { near.SetLinkState(ethstack.LinkGone) }
+	s.Close = func() { far.Close() }
+	return s, nil
 }
 
 // portWire is the far end of an ethtest.Pipe.

@@ -185,3 +185,35 @@ func TestConnectGivesDeviceBack(t *testing.T) {
 		t.Errorf("states told (-want +got):\n%s", diff)
 	}
 }
+
+// teller is a device whose link's state a test tells.
+type teller struct {
+	ethstack.Device
+	tell func(ethstack.LinkState)
+}
+
+func (d *teller) Notify(f func(ethstack.LinkState)) {
+	if f != nil {
+		d.tell = f
+		f(ethstack.LinkUp)
+	}
+}
+
+// TestReplacedDeviceHasNoSay: a device that was replaced may be about to tell of
+// its link: that is not the link's any more.
+func TestReplacedDeviceHasNoSay(t *testing.T) {
+	s, spare := newStation(t, ethstack.Options{}, ethstack.LinkOptions{}), newStation(t, ethstack.Options{}, ethstack.LinkOptions{})
+	old := &teller{Device: s.port}
+	l, err := ethstack.NewLink(old, ethstack.LinkOptions{Clock: s.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	if err := l.Replace(spare.port); err != nil {
+		t.Fatal(err)
+	}
+	old.tell(ethstack.LinkGone)
+	if got := l.State(); got != ethstack.LinkUp {
+		t.Errorf("the link is %v, want it up", got)
+	}
+}

@@ -47,22 +47,17 @@ func TestReplace(t *testing.T) {
 		}
 		return p
 	}
+	b := connect(t, port(), replaceB)
+	// A must not hear B's announcement: it would tell the address before the
+	// answer does, and that would pass for one to the probe.
+	until(t, "B has announced itself", func() bool { return b.Interface().Stats().ARPRequests > 0 })
 	first := port()
-	a, b := connect(t, first, replaceA), connect(t, port(), replaceB)
+	a := connect(t, first, replaceA)
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 	defer cancel()
 	want, err := a.QueryARPv4(ctx, replaceB)
 	if err != nil {
 		t.Fatal(err)
-	}
-
-	// B's announcement may have told its address before its answer does, which
-	// would pass for one to the probe.
-	for e, _ := a.Interface().Neighbor(replaceB); e.State != arp.Reachable; e, _ = a.Interface().Neighbor(replaceB) {
-		if ctx.Err() != nil {
-			t.Fatalf("the neighbor is %+v, want it reachable", e)
-		}
-		time.Sleep(time.Millisecond)
 	}
 
 	next := port()

@@ -22,30 +22,35 @@ func TestAllocations(t *testing.T) {
 		batch[i].Bufs = [][]byte{frame(60+i*400, byte(i))}
 		memory[i].Bufs = [][]byte{make([]byte, 128), make([]byte, ethstack.MaxSuperFrame)}
 	}
+	// The last is a super-frame.
+	batch[3].Bufs = [][]byte{frame(60000, 3)}
+	batch[3].Offload = ethstack.Offload{
+		Flags: ethstack.NeedsChecksum, Segment: ethstack.SegmentTCPv4, SegmentSize: 1448, HeaderLen: 54, ChecksumStart: 34, ChecksumOffset: 16,
+	}
 	single := frame(1000, 9)
-	count := func(what string, n int, err error) {
-		if n == 0 || err != nil {
+	count := func(what string, n, want int, err error) {
+		if n != want || err != nil {
 			panic(fmt.Sprint(what, n, err))
 		}
 	}
 	for name, f := range map[string]func(){
 		"out": func() {
 			n, err := d.Write(0, batch)
-			count("Write", n, err)
+			count("Write", n, len(batch), err)
 			n, err = d.NextFrames(ctx, memory)
-			count("NextFrames", n, err)
+			count("NextFrames", n, len(batch), err)
 		},
 		"in": func() {
 			n, err := d.InjectFrames(batch)
-			count("InjectFrames", n, err)
+			count("InjectFrames", n, len(batch), err)
 			n, err = d.Read(0, memory)
-			count("Read", n, err)
+			count("Read", n, len(batch), err)
 		},
 		"one in": func() {
-			count("Inject", 1, d.Inject(single))
-			count("InjectContext", 1, d.InjectContext(ctx, single))
+			count("Inject", 1, 1, d.Inject(single))
+			count("InjectContext", 1, 1, d.InjectContext(ctx, single))
 			n, err := d.Read(0, memory)
-			count("Read", n, err)
+			count("Read", n, 2, err)
 		},
 	} {
 		if n := testing.AllocsPerRun(200, f); n != 0 {

@@ -2,7 +2,6 @@ package fdbased_test
 
 import (
 	"os"
-	"runtime"
 	"strings"
 	"testing"
 
@@ -10,6 +9,7 @@ import (
 
 	"github.com/ethlink/ethlink/adapters/fdbased"
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/netns/nstest"
 	"github.com/ethlink/ethlink/internal/wiretest"
 )
 
@@ -73,6 +73,7 @@ func TestRefusedFiles(t *testing.T) {
 		}, fdbased.Options{}, []string{"PACKET_RX_RING", "without"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			nstest.CheckLeaks(t)
 			f := tt.file(t)
 			refused(t, func() (*fdbased.Device, error) { return fdbased.New(f, tt.o) }, tt.want...)
 			if _, err := f.Stat(); err != nil {
@@ -112,38 +113,10 @@ func TestOpenPacketErrors(t *testing.T) {
 		{"group address", a, fdbased.Options{HardwareAddr: ethstack.HardwareAddr{3}}, []string{"03:00:00:00:00:00"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
+			nstest.CheckLeaks(t)
 			refused(t, func() (*fdbased.Device, error) { return fdbased.OpenPacket(tt.interfaceName, tt.o) }, tt.want...)
 		})
 	}
-}
-
-// TestMissingCapability: the error names it.
-func TestMissingCapability(t *testing.T) {
-	a, _ := veth(t)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		// The thread ends with the goroutine, and so does its lack of rights.
-		runtime.LockOSThread()
-		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
-		none := make([]unix.CapUserData, 2)
-		if err := unix.Capset(&header, &none[0]); err != nil {
-			t.Errorf("giving up all capabilities: %v", err)
-			return
-		}
-		d, err := fdbased.OpenPacket(a, fdbased.Options{})
-		if err == nil {
-			d.Close()
-			t.Error("OpenPacket succeeded without a capability")
-			return
-		}
-		for _, part := range []string{`"fa"`, "CAP_NET_RAW", "operation not permitted"} {
-			if !strings.Contains(err.Error(), part) {
-				t.Errorf("error %q does not say %q", err, part)
-			}
-		}
-	}()
-	<-done
 }
 
 func TestQueueThatIsNone(t *testing.T) {

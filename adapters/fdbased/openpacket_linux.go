@@ -71,6 +71,10 @@ func rights(err error) string {
 func setOptions(fd int) error {
 	// Without it (before Linux 4.20) what the host sends is told by its type.
 	unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_IGNORE_OUTGOING, 1)
+	// What else may come with a frame would leave no room for the metadata.
+	for _, o := range []int{unix.SO_TIMESTAMP, unix.SO_TIMESTAMPNS, unix.SO_TIMESTAMPING, unix.SO_RXQ_OVFL} {
+		unix.SetsockoptInt(fd, unix.SOL_SOCKET, o, 0)
+	}
 	if err := unix.SetsockoptInt(fd, unix.SOL_PACKET, unix.PACKET_AUXDATA, 1); err != nil {
 		return fmt.Errorf("asking for VLAN tags (PACKET_AUXDATA): %w", err)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"os"
 	"slices"
-	"syscall"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -15,6 +14,7 @@ import (
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/internal/netns"
 	"github.com/ethlink/ethlink/internal/netns/nstest"
+	"github.com/ethlink/ethlink/internal/vnet"
 	"github.com/ethlink/ethlink/internal/wiretest"
 )
 
@@ -54,35 +54,81 @@ func TestTagIsPutBack(t *testing.T) {
 	wantStats(t, d, fdbased.Stats{ReadTooLong: 1})
 }
 
+// ipv4 makes a frame with an IPv4 packet of a protocol.
+func ipv4(n int, protocol byte) []byte {
+	b := wiretest.Frame(n, 0)
+	copy(b[12:], "\x08\x00\x45\x00")
+	binary.BigEndian.PutUint16(b[16:], uint16(n-14))
+	b[23] = protocol
+	b[46] = 0x50 // the length of TCP's header
+	return b
+}
+
 // TestMetadataOfTaggedFrame: offsets count from the first byte of the frame,
 // the tag included.
 func TestMetadataOfTaggedFrame(t *testing.T) {
 	a, b := veth(t)
 	d := openPacket(t, a, fdbased.Options{})
 	kernel := wiretest.Listen(t, b, true)
-	udp := wiretest.Frame(1000, 0)
-	copy(udp[12:], "\x08\x00\x45\x00")
-	binary.BigEndian.PutUint16(udp[16:], uint16(len(udp)-14))
-	udp[23] = unix.IPPROTO_UDP
-	for _, tt := range []struct {
-		tag  string
-		want ethstack.Offload
-	}{
-		{"", ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 6}},
-		{"\x81\x00\x00\x05", ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 38, ChecksumOffset: 6}},
-	} {
-		header := make([]byte, 10)
-		header[0] = unix.VIRTIO_NET_HDR_F_NEEDS_CSUM
-		binary.NativeEndian.PutUint16(header[6:], tt.want.ChecksumStart)
-		binary.NativeEndian.PutUint16(header[8:], tt.want.ChecksumOffset)
-		want := tagged(udp, tt.tag)
-		kernel.Send(t, header, want)
-		if got, o := wiretest.Read(t, d); !bytes.Equal(got, want) || o != tt.want {
-			t.Errorf("tag %x: metadata %+v with %d bytes, want %+v with %d, the same", tt.tag, o, len(got), tt.want, len(want))
-		}
-		wiretest.Write(t, d, want, tt.want)
-		kernel.Receive(t)
+	udp := ethstack.Offload{Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 6}
+	tcp := ethstack.Offload{
+		Flags: ethstack.NeedsChecksum, ChecksumStart: 34, ChecksumOffset: 16,
+		Segment: ethstack.SegmentTCPv4, SegmentSize: 1000, HeaderLen: 54,
 	}
+	for _, tag := range []string{"", "\x81\x00\x00\x05"} {
+		for _, tt := range []struct {
+			o ethstack.Offload
+			b []byte
+		}{{udp, ipv4(1000, unix.IPPROTO_UDP)}, {tcp, ipv4(9054, unix.IPPROTO_TCP)}} {
+			wantO, want := tt.o, tagged(tt.b, tag)
+			wantO.ChecksumStart += uint16(len(tag))
+			if wantO.Segment != ethstack.SegmentNone {
+				wantO.HeaderLen += uint16(len(tag))
+			}
+			header := make([]byte, vnet.Len)
+			if !vnet.Put(header, wantO, d.Info().Offloads) {
+				t.Fatalf("no header for %+v", wantO)
+			}
+			kernel.Send(t, header, want)
+			if got, o := wiretest.Read(t, d); !bytes.Equal(got, want) || o != wantO {
+				t.Errorf("tag %x: metadata %+v with %d bytes, want %+v with %d, the same", tag, o, len(got), wantO, len(want))
+			}
+			wiretest.Write(t, d, want, wantO)
+			// This reader gets the frame without the tag.
+			got, gotB := kernel.Receive(t)
+			if o, ok := vnet.Get(got); !ok || o != tt.o || !bytes.Equal(gotB, tt.b) {
+				t.Errorf("tag %x: the kernel has metadata %+v with %d bytes, want %+v with %d, the same", tag, o, len(gotB), tt.o, len(tt.b))
+			}
+		}
+	}
+}
+
+// TestOtherControlMessages: what the opener of a socket asked for with each
+// frame does not displace the tag. If it does the frame is dropped, for it would
+// be taken for one of another VLAN.
+func TestOtherControlMessages(t *testing.T) {
+	a, b := veth(t)
+	f := rawSocket(t, unix.SOCK_RAW, unix.ETH_P_ALL, a)
+	again, err := unix.FcntlInt(f.Fd(), unix.F_DUPFD_CLOEXEC, 0)
+	wiretest.Check(t, err)
+	t.Cleanup(func() { unix.Close(again) })
+	ask := func() {
+		wiretest.Check(t, unix.SetsockoptInt(again, unix.SOL_SOCKET, unix.SO_TIMESTAMPNS, 1))
+	}
+	ask()
+	d := device(t, f, fdbased.Options{})
+	kernel := wiretest.Listen(t, b, false)
+	want := tagged(wiretest.Frame(60, 1), "\x81\x00\x00\x05")
+	kernel.Send(t, nil, want)
+	if got, _ := wiretest.Read(t, d); !bytes.Equal(got, want) {
+		t.Errorf("read %x, want %x", got, want)
+	}
+	ask()
+	kernel.Send(t, nil, want)
+	go d.Read(0, wiretest.Memory(d, 1))
+	wiretest.WaitFor(t, "the frame to be dropped", func() bool {
+		return d.Stats() == fdbased.Stats{ReadMalformed: 1}
+	})
 }
 
 // TestHostsOwnFrames: what the host sends on the interface is not received.
@@ -127,103 +173,6 @@ func rawSocket(t testing.TB, typ, protocol int, name string) *os.File {
 	return f
 }
 
-// TestKernelDrops: each frame is either read or counted as dropped.
-func TestKernelDrops(t *testing.T) {
-	a, b := veth(t)
-	d := openPacket(t, a, fdbased.Options{})
-	kernel := wiretest.Listen(t, b, false)
-	const rounds = 3
-	sent, got := 0, uint64(0)
-	for range rounds {
-		before := d.Stats().ReadKernelDrops
-		for d.Stats().ReadKernelDrops == before && sent < 1e6 {
-			for range 500 {
-				kernel.Send(t, nil, wiretest.Frame(1514, 1))
-				sent++
-			}
-		}
-		last := wiretest.Frame(60, 2)
-		for frames := wiretest.Memory(d, 8); ; {
-			n, err := d.Read(0, frames)
-			wiretest.Check(t, err)
-			got += uint64(n)
-			if got+d.Stats().ReadKernelDrops == uint64(sent) {
-				break
-			}
-		}
-		kernel.Send(t, nil, last)
-		if b, _ := wiretest.Read(t, d); !bytes.Equal(b, last) {
-			t.Errorf("after the drops, read %d bytes %.20x..., want the frame of %d", len(b), b, len(last))
-		}
-	}
-	drops := d.Stats().ReadKernelDrops
-	wantStats(t, d, fdbased.Stats{ReadKernelDrops: drops})
-	wiretest.Check(t, d.Close())
-	if again := d.Stats().ReadKernelDrops; again != drops || drops < rounds {
-		t.Errorf("%d drops, %d after Close; want the same, at least %d", drops, again, rounds)
-	}
-}
-
-// TestInterfacesFilter: it is opened as far as the options need it, and no
-// longer than the device lives.
-func TestInterfacesFilter(t *testing.T) {
-	const promiscuity, allmulti = 30, 61 // IFLA_PROMISCUITY, IFLA_ALLMULTI
-	a, _ := veth(t)
-	own, err := netns.Link(a)
-	wiretest.Check(t, err)
-	for _, tt := range []struct {
-		name            string
-		o               fdbased.Options
-		promiscuous     uint32
-		wantHardwareAdd ethstack.HardwareAddr
-	}{
-		{"usual", fdbased.Options{}, 0, own.HardwareAddr},
-		{"the interface's address", fdbased.Options{HardwareAddr: own.HardwareAddr}, 0, own.HardwareAddr},
-		// A veth has no filter for single addresses: it becomes promiscuous.
-		{"own address", fdbased.Options{HardwareAddr: ethstack.HardwareAddr{2, 9}}, 1, ethstack.HardwareAddr{2, 9}},
-		{"promiscuous", fdbased.Options{Promiscuous: true}, 1, own.HardwareAddr},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			d := openPacket(t, a, tt.o)
-			if got := d.Info().HardwareAddr; got != tt.wantHardwareAdd {
-				t.Errorf("hardware address %v, want %v", got, tt.wantHardwareAdd)
-			}
-			if p, m := attribute(t, a, promiscuity), attribute(t, a, allmulti); p != tt.promiscuous || m != 1 {
-				t.Errorf("promiscuity %d, all multicast %d; want %d and 1", p, m, tt.promiscuous)
-			}
-			wiretest.Check(t, d.Close())
-			if p, m := attribute(t, a, promiscuity), attribute(t, a, allmulti); p != 0 || m != 0 {
-				t.Errorf("after Close promiscuity %d, all multicast %d; want 0", p, m)
-			}
-		})
-	}
-}
-
-// attribute returns a number that rtnetlink has for an interface.
-func attribute(t testing.TB, name string, typ uint16) uint32 {
-	t.Helper()
-	link, err := netns.Link(name)
-	wiretest.Check(t, err)
-	rib, err := syscall.NetlinkRIB(syscall.RTM_GETLINK, syscall.AF_UNSPEC)
-	wiretest.Check(t, err)
-	messages, err := syscall.ParseNetlinkMessage(rib)
-	wiretest.Check(t, err)
-	for _, m := range messages {
-		if m.Header.Type != syscall.RTM_NEWLINK || int(binary.NativeEndian.Uint32(m.Data[4:])) != link.Index {
-			continue
-		}
-		list, err := syscall.ParseNetlinkRouteAttr(&m)
-		wiretest.Check(t, err)
-		for _, a := range list {
-			if a.Attr.Type == typ {
-				return binary.NativeEndian.Uint32(a.Value)
-			}
-		}
-	}
-	t.Fatalf("no attribute %d of interface %s", typ, name)
-	return 0
-}
-
 func TestWriteOfWhatIsNoFrame(t *testing.T) {
 	a, b := veth(t)
 	d := openPacket(t, a, fdbased.Options{})
@@ -262,13 +211,23 @@ func TestWriteOfWhatIsNoFrame(t *testing.T) {
 // TestFrameInManyPieces: more pieces than a system call takes, in batches that
 // are larger than one call's.
 func TestFrameInManyPieces(t *testing.T) {
-	a, b := veth(t)
-	d := openPacket(t, a, fdbased.Options{})
-	kernel := wiretest.Listen(t, b, false)
+	for _, k := range kinds {
+		t.Run(k.name, func(t *testing.T) {
+			a, b := k.pair(t)
+			testManyPieces(t, device(t, a, fdbased.Options{}), device(t, b, fdbased.Options{}))
+		})
+	}
+	t.Run("packet", func(t *testing.T) {
+		a, b := veth(t)
+		testManyPieces(t, openPacket(t, a, fdbased.Options{}), openPacket(t, b, fdbased.Options{}))
+	})
+}
+
+func testManyPieces(t *testing.T, d, peer *fdbased.Device) {
 	batch := make([]ethstack.Frame, 70)
 	var want [][]byte
 	for k := range batch {
-		f := wiretest.Frame(1400, byte(k))
+		f := wiretest.Frame(1100+k, byte(k))
 		want = append(want, f)
 		for i := range f {
 			batch[k].Bufs = append(batch[k].Bufs, f[i:i+1], nil)
@@ -279,8 +238,8 @@ func TestFrameInManyPieces(t *testing.T) {
 			t.Fatalf("Write of %d frames in pieces: %d, %v", len(batch), n, err)
 		}
 		for k := range want {
-			if _, got := kernel.Receive(t); !bytes.Equal(got, want[k]) {
-				t.Errorf("frame %d: the kernel received %d bytes %.20x..., want %d bytes %.20x...", k, len(got), got, len(want[k]), want[k])
+			if got, _ := wiretest.Read(t, peer); !bytes.Equal(got, want[k]) {
+				t.Errorf("frame %d: %d bytes %.20x..., want %d bytes %.20x...", k, len(got), got, len(want[k]), want[k])
 			}
 		}
 	}

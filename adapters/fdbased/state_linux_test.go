@@ -197,8 +197,8 @@ func TestClose(t *testing.T) {
 		})
 	}
 	t.Run("packet", func(t *testing.T) {
+		a, _ := veth(t) // is there until after the check
 		nstest.CheckLeaks(t)
-		a, _ := veth(t)
 		d := openPacket(t, a, fdbased.Options{})
 		wiretest.Check(t, netns.SetDown(a), d.Close(), d.Close())
 	})

@@ -55,9 +55,8 @@ type lab struct {
 	other    station
 }
 
-// runLab does all that the lab does, on the wire that was asked for. Steps that
-// failed are counted by the report; the error is about what ended the lab
-// before its end.
+// runLab does all that the lab does, on the wire that was asked for. The error
+// tells that checks failed, or what ended the lab before its end.
 func runLab(ctx context.Context, o labOptions, noNamespace error, r *report) error {
 	r.Heading("ethlink demo", "a netstack behind our own Ethernet and ARP")
 	r.Section("wire", "")
@@ -82,11 +81,19 @@ func runOn(ctx context.Context, w *wire, o labOptions, r *report) error {
 		l.counters()
 	}
 	l.close()
-	if err == nil && r.Failed() == 0 {
+	if n := r.Failed(); err == nil && n > 0 {
+		err = checksFailed(n)
+	}
+	if err == nil {
 		r.Closing(green, "all of it matched, in %s", seconds(time.Since(start)))
 	}
 	return err
 }
+
+// checksFailed is how many checks of a lab failed.
+type checksFailed int
+
+func (n checksFailed) Error() string { return fmt.Sprintf("%d of the checks above failed", int(n)) }
 
 // open makes the stations at the ends of the wire, and shows them.
 func (l *lab) open() (err error) {

@@ -225,6 +225,19 @@ func TestCtrlC(t *testing.T) {
 	}
 }
 
+// TestSecondCtrlC ends a program that the first one did not.
+func TestSecondCtrlC(t *testing.T) {
+	cmd := program("stuck")
+	out := startAndWaitFor(t, cmd, "ready\n")
+	check(t, cmd.Process.Signal(syscall.SIGINT))
+	out.waitFor(t, "interrupted\n")
+	check(t, cmd.Process.Signal(syscall.SIGINT))
+	cmd.Wait()
+	if ws := cmd.ProcessState.Sys().(syscall.WaitStatus); !ws.Signaled() || ws.Signal() != syscall.SIGINT {
+		t.Errorf("the program ended with %v, want by signal %v", cmd.ProcessState, syscall.SIGINT)
+	}
+}
+
 // An output is what a command writes.
 type output struct {
 	file *os.File
@@ -250,15 +263,21 @@ func startAndWaitFor(t *testing.T, cmd *exec.Cmd, text string) *output {
 	})
 	o := &output{file: r}
 	r.SetReadDeadline(time.Now().Add(30 * time.Second))
+	o.waitFor(t, text)
+	return o
+}
+
+// waitFor waits until the command has written a text.
+func (o *output) waitFor(t *testing.T, text string) {
+	t.Helper()
 	b := make([]byte, 4096)
 	for !strings.Contains(o.seen.String(), text) {
-		n, err := r.Read(b)
+		n, err := o.file.Read(b)
 		o.seen.Write(b[:n])
 		if err != nil {
-			t.Fatalf("waiting for %q: %v; output:\n%s", text, err, o.seen.String())
+			t.Fatalf("waiting for %q: %v; the end of the output: %q", text, err, tail(o.seen.String()))
 		}
 	}
-	return o
 }
 
 // rest returns all that was written, when there comes no more.

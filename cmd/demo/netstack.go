@@ -153,15 +153,7 @@ func (n *netstack) Listen(at netip.AddrPort) (net.Listener, error) {
 	if err != nil {
 		return nil, err
 	}
-	return netstackListener{l}, nil
-}
-
-// A netstackListener's Close ends Accept, as package net promises.
-type netstackListener struct{ *gonet.TCPListener }
-
-func (l netstackListener) Close() error {
-	l.Shutdown()
-	return l.TCPListener.Close()
+	return l, nil
 }
 
 func (n *netstack) DialUDP(to netip.AddrPort) (packetConn, error) {

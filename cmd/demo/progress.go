@@ -16,9 +16,6 @@ const (
 // Watch draws a bar that shows how much of a whole is done, on a terminal only,
 // until the function that it returns is called.
 func (r *report) Watch(what string, done *atomic.Int64, whole int64) (end func()) {
-	if !r.live {
-		return func() {}
-	}
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	wg.Go(func() {

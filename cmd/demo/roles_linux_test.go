@@ -1,11 +1,13 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"syscall"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -16,6 +18,7 @@ func init() {
 	roles["with-tun"] = func() { withTUN(0o666) }
 	roles["without-tun"] = func() { withTUN(0o600) }
 	roles["without-namespaces"] = withoutNamespaces
+	roles["stuck"] = stuck
 }
 
 // nobody makes a command run as an ordinary user.
@@ -48,6 +51,15 @@ func withTUN(mode uint32) {
 func withoutNamespaces() {
 	try("switching namespaces off", os.WriteFile("/proc/sys/user/max_net_namespaces", []byte("0"), 0))
 	finish(program("demo", os.Args[1:]...))
+}
+
+// stuck does not end when it is asked to.
+func stuck() {
+	ctx, _ := withSignals(context.Background())
+	fmt.Println("ready")
+	<-ctx.Done()
+	fmt.Println(context.Cause(ctx))
+	time.Sleep(time.Hour)
 }
 
 func try(what string, err error) {

@@ -58,11 +58,14 @@ func TestTerminal(t *testing.T) {
 			if tt.bars {
 				wait = bar
 			}
-			out := readUntil(t, user, wait)
+			user.SetReadDeadline(time.Now().Add(60 * time.Second))
+			o := &output{file: user}
+			o.waitFor(t, wait)
 			_, err = user.Write([]byte("\x03"))
 			check(t, err)
-			out += readUntil(t, user, "everything is closed again")
+			o.waitFor(t, "everything is closed again")
 			cmd.Wait()
+			out := o.seen.String()
 			if got := cmd.ProcessState.ExitCode(); got != 130 {
 				t.Errorf("status %d after Ctrl-C, want 130", got)
 			}
@@ -77,21 +80,6 @@ func TestTerminal(t *testing.T) {
 			}
 		})
 	}
-}
-
-func readUntil(t *testing.T, f *os.File, text string) string {
-	t.Helper()
-	var all strings.Builder
-	b := make([]byte, 4096)
-	f.SetReadDeadline(time.Now().Add(60 * time.Second))
-	for !strings.Contains(all.String(), text) {
-		n, err := f.Read(b)
-		all.Write(b[:n])
-		if err != nil {
-			t.Fatalf("waiting for %q: %v; the end of the output: %q", text, err, tail(all.String()))
-		}
-	}
-	return all.String()
 }
 
 // tail returns the end of a long text.

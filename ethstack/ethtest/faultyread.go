@@ -12,6 +12,10 @@ import (
 func (d *FaultyDevice) Read(queue int, frames []ethstack.Frame) (int, error) {
 	d.mu.Lock()
 	flaps, fails := d.happens(FaultFlap), d.happens(FaultReadError)
+	most := len(frames)
+	if most > 1 && (d.rates[FaultDuplicate] > 0 || d.forced[FaultDuplicate] > 0) {
+		most-- // a full batch has no room for one more
+	}
 	d.mu.Unlock()
 	if flaps {
 		d.flap()
@@ -19,7 +23,7 @@ func (d *FaultyDevice) Read(queue int, frames []ethstack.Frame) (int, error) {
 	if fails {
 		return 0, errFaultyRead
 	}
-	n, err := d.dev.Read(queue, frames)
+	n, err := d.dev.Read(queue, frames[:most])
 	mtu := d.dev.Info().MTU
 	d.mu.Lock()
 	defer d.mu.Unlock()

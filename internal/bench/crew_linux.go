@@ -13,6 +13,8 @@ import (
 type load interface {
 	// done returns how many units have arrived, or come back.
 	done() uint64
+	// end announces the end: connections may break from now on.
+	end()
 	// finish ends it, and returns what was found out. Of a ping-pong that is
 	// about the round trips from a number on, and up to another.
 	finish(from, to uint64) outcome
@@ -36,6 +38,7 @@ type outcome struct {
 type crew struct {
 	units   atomic.Uint64
 	late    atomic.Uint64
+	ending  atomic.Bool
 	stopped atomic.Bool
 	wg      sync.WaitGroup
 
@@ -56,10 +59,10 @@ func (c *crew) keep(x io.Closer) {
 }
 
 // start runs a function on a goroutine. An error of it is a problem, unless the
-// load has ended.
+// end was announced.
 func (c *crew) start(f func() error) {
 	c.wg.Go(func() {
-		if err := f(); err != nil && !c.stopped.Load() {
+		if err := f(); err != nil && !c.ending.Load() {
 			c.fail(err)
 		}
 	})
@@ -76,8 +79,11 @@ func (c *crew) fail(err error) {
 
 func (c *crew) done() uint64 { return c.units.Load() }
 
+func (c *crew) end() { c.ending.Store(true) }
+
 // stop closes everything and waits for the goroutines.
 func (c *crew) stop() (o outcome) {
+	c.end()
 	c.mu.Lock()
 	c.stopped.Store(true)
 	for _, x := range c.closers {

@@ -39,9 +39,19 @@ func (p *pair) begin(t Test) error {
 	return err
 }
 
-// end ends a test at both ends. The receiver goes first: then nothing is left
-// for the sender to send.
-func (p *pair) end(t Test, from, to uint64) (received, sent outcome, err error) {
+// stop ends a test at both ends.
+func (p *pair) stop(t Test, from, to uint64) (received, sent outcome, err error) {
+	_, err1 := p.own.call(request{Do: doEnd})
+	_, err2 := p.peer.call(request{Do: doEnd})
+	if err := errors.Join(err1, err2); err != nil {
+		return received, sent, err
+	}
+	return p.finish(t, from, to)
+}
+
+// finish waits for both ends. The receiver goes first: then nothing is left for
+// the sender to send.
+func (p *pair) finish(t Test, from, to uint64) (received, sent outcome, err error) {
 	receiver, sender, _ := p.receiver(t)
 	a, err1 := receiver.call(request{Do: doFinish, From: from, To: to})
 	b, err2 := sender.call(request{Do: doFinish, From: from, To: to})
@@ -63,7 +73,7 @@ func (p *pair) hash(t Test) error {
 	if err := p.begin(t); err != nil {
 		return err
 	}
-	received, sent, err := p.end(t, 0, 0)
+	received, sent, err := p.finish(t, 0, 0)
 	if err == nil && !bytes.Equal(received.Digest, sent.Digest) {
 		err = fmt.Errorf("SHA-256 of what was sent is %x, of what arrived %x", sent.Digest, received.Digest)
 	}
@@ -75,32 +85,29 @@ func (p *pair) measure(t Test, duration time.Duration, profile string) (s Sample
 	if err := p.begin(t); err != nil {
 		return noSample, nil, err
 	}
-	time.Sleep(duration / 4)
-	if profile != "" {
-		if _, err := p.own.call(request{Do: doProfile, Path: profile}); err != nil {
-			return noSample, nil, err
-		}
-	}
-	before, err1 := p.moment()
-	time.Sleep(duration)
-	after, err2 := p.moment()
-	if profile != "" {
-		if _, err := p.own.call(request{Do: doProfile}); err != nil {
-			return noSample, nil, err
-		}
-	}
-	if err := errors.Join(err1, err2); err != nil {
+	// A first unit has to arrive before anything is timed.
+	if _, err := p.after(duration/4, t, 0); err != nil {
 		return noSample, nil, err
 	}
-	// Who counts is the receiver; of a ping-pong, who asks.
-	counts := func(m moment) usage {
-		if t.Out || t.Kind.pingPong() {
-			return m.peer
+	if profile != "" {
+		if err := p.profile(profile); err != nil {
+			return noSample, nil, err
 		}
-		return m.own
 	}
-	a, b := counts(before), counts(after)
-	received, sent, err := p.end(t, a.Done, b.Done)
+	before, err := p.moment()
+	if err != nil {
+		return noSample, nil, err
+	}
+	from := before.counted(t)
+	after, err := p.after(duration, t, from.Done)
+	if err == nil && profile != "" {
+		err = p.profile("")
+	}
+	if err != nil {
+		return noSample, nil, err
+	}
+	to := after.counted(t)
+	received, sent, err := p.stop(t, from.Done, to.Done)
 	if err != nil {
 		return noSample, nil, err
 	}
@@ -110,12 +117,42 @@ func (p *pair) measure(t Test, duration time.Duration, profile string) (s Sample
 	if sent.Lost > 0 {
 		notes = append(notes, "round trips were lost; they are not counted")
 	}
-	if b.Done == a.Done {
-		return noSample, notes, errors.New("nothing arrived")
-	}
-	s = sampleOf(before, after, float64(b.Done-a.Done)/(b.At-a.At).Seconds())
+	s = sampleOf(before, after, float64(to.Done-from.Done)/(to.At-from.At).Seconds())
 	s.P50, s.P99 = sent.P50, sent.P99
 	return s, notes, nil
+}
+
+// counted returns the usage of who counts: of the receiver; of a ping-pong, of
+// who asks.
+func (m moment) counted(t Test) usage {
+	if t.Out || t.Kind.pingPong() {
+		return m.peer
+	}
+	return m.own
+}
+
+// arrival is how long the next unit may take to arrive.
+const arrival = 5 * time.Second
+
+// after returns the moment after a time, or later if by then no more than a
+// number of units has arrived.
+func (p *pair) after(duration time.Duration, t Test, units uint64) (m moment, err error) {
+	for start := time.Now(); ; {
+		time.Sleep(duration)
+		if m, err = p.moment(); err != nil || m.counted(t).Done > units {
+			return m, err
+		}
+		if time.Since(start) > arrival {
+			return m, fmt.Errorf("nothing arrived in %v", arrival)
+		}
+	}
+}
+
+// profile makes the subject write a profile to a file that is named, or if none
+// is, no more.
+func (p *pair) profile(path string) error {
+	_, err := p.own.call(request{Do: doProfile, Path: path})
+	return err
 }
 
 // sampleOf computes what lies between two moments, at a rate in units a second.

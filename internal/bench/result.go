@@ -39,10 +39,12 @@ type Results struct {
 	problems []string
 }
 
-// Machine says where something was measured.
+// Machine says where something was measured, and with what.
 type Machine struct {
-	CPU, Kernel, Go, GVisor string
-	Cores                   int
+	CPU, Kernel, Go string
+	// GVisor is the module's version; empty in tests, which are not told.
+	GVisor string
+	Cores  int
 }
 
 // add puts the sample of one more round to the others.
@@ -71,7 +73,6 @@ func rateOf(s Sample) float64    { return s.Rate }
 func cpuOf(s Sample) float64     { return s.CPU }
 func machineOf(s Sample) float64 { return s.Machine }
 func allocsOf(s Sample) float64  { return s.Allocs }
-func otherOf(s Sample) float64   { return s.Other }
 
 func p50Of(s Sample) float64 { return duration(s.P50) }
 func p99Of(s Sample) float64 { return duration(s.P99) }
@@ -112,15 +113,20 @@ func (r *Results) CPURatio(of, against Subject, t Test) Spread {
 	return spread(ratios(r.series(against, t, cpuOf), r.series(of, t, cpuOf)))
 }
 
-// busiest returns the largest share of the machine that something else had.
-func (r *Results) busiest() float64 {
-	most := 0.0
-	for _, list := range r.samples {
-		for _, x := range list {
-			if x.Other > most {
-				most = x.Other
+// minShare is how long a test must be for the machine's clock, which ticks a
+// hundred times a second, to tell shares.
+const minShare = 200 * time.Millisecond
+
+// others returns the share of the machine, in percent, that something else than
+// the subjects and their peers had.
+func (r *Results) others() Spread {
+	var list []float64
+	for _, samples := range r.samples {
+		for _, x := range samples {
+			if !x.missing() {
+				list = append(list, 100*x.Other)
 			}
 		}
 	}
-	return most
+	return spread(list)
 }

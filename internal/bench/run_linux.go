@@ -90,7 +90,7 @@ func (r *runner) drop(s Subject) {
 }
 
 func (r *runner) hash(s Subject) {
-	for _, t := range hashTests() {
+	for _, t := range hashTests(r.o.Duration) {
 		p := r.pair(s)
 		if p == nil || t.IPv6 && p.noIPv6 != "" {
 			continue

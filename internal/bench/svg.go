@@ -15,7 +15,7 @@ const (
 	panelTitle  = 24
 	barHeight   = 13
 	barStep     = 18
-	labelWidth  = 150
+	labelWidth  = 165
 	valueWidth  = 80
 	panelWidth  = (plotWidth - 2*plotMargin - panelGap) / 2
 	barsWidth   = panelWidth - labelWidth - valueWidth
@@ -52,7 +52,7 @@ func (r *Results) WriteSVG(w io.Writer) error {
 	m := r.Machine
 	for i, line := range []string{
 		fmt.Sprintf("%s, %d cores; %s; %s", m.CPU, m.Cores, m.Kernel, m.Go),
-		fmt.Sprintf("Bars: medians of %d rounds of %v; lines: from the least to the most. Gray: the kernel; orange: gVisor's; blue: this module.", r.Options.Rounds, r.Options.Duration),
+		fmt.Sprintf("Bars: medians of %s of %v; lines: from the least to the most. Gray: the kernel; orange: gVisor's; blue: this module.", rounds(r.Options.Rounds), r.Options.Duration),
 	} {
 		text(&b, "note", plotMargin, height-plotMargin-(footerLines-1-i)*lineHeight, line)
 	}

@@ -15,7 +15,7 @@ func (r *Results) WriteTables(w io.Writer, command string) error {
 	m, o := r.Machine, r.Options
 	fmt.Fprintf(&b, "%s, %d cores; %s; %s; gVisor %s\n\n", m.CPU, m.Cores, m.Kernel, m.Go, m.GVisor)
 	fmt.Fprintf(&b, "    %s\n\n", command)
-	fmt.Fprintf(&b, "Medians of %d rounds of %v a test. The subjects:\n\n", o.Rounds, o.Duration)
+	fmt.Fprintf(&b, "Medians of %s of %v a test. The subjects:\n\n", rounds(o.Rounds), o.Duration)
 	for _, s := range o.Subjects {
 		fmt.Fprintf(&b, "- `%s`: %s\n", s.Name, s.What)
 	}
@@ -74,8 +74,10 @@ func (r *Results) ratios(b *strings.Builder, of Subject) {
 
 // remarks writes what there is to be said.
 func (r *Results) remarks(b *strings.Builder) {
-	fmt.Fprintf(b, "\nUp to %.0f %% of the machine was used by neither the subject nor its peer: by the kernel's threads and whatever else ran.\n",
-		100*r.busiest())
+	b.WriteString("\n")
+	if r.Options.Duration >= minShare {
+		fmt.Fprintf(b, "Of the machine, %s %% was used by neither the subject nor its peer: by the kernel's threads and whatever else ran.\n", r.others())
+	}
 	if len(r.problems) == 0 {
 		b.WriteString("Nothing failed and nothing was left out; all that arrived was as it was sent.\n")
 		return
@@ -84,6 +86,14 @@ func (r *Results) remarks(b *strings.Builder) {
 	for _, p := range r.problems {
 		fmt.Fprintf(b, "- %s\n", p)
 	}
+}
+
+// rounds counts them.
+func rounds(n int) string {
+	if n == 1 {
+		return "1 round"
+	}
+	return fmt.Sprintf("%d rounds", n)
 }
 
 // none stands where there is no number.

@@ -31,7 +31,7 @@ type Test struct {
 	Out bool
 	// Flows is how many connections there are.
 	Flows int
-	// Size is that of a datagram's payload in bytes.
+	// Size is that of a datagram's payload in bytes, or of what is hashed.
 	Size int
 }
 

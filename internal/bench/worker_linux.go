@@ -53,6 +53,8 @@ const (
 	doSample verb = "sample"
 	// doProfile: write a CPU profile to a file; without a name, no more.
 	doProfile verb = "profile"
+	// doEnd: the load is about to be ended, at the other end too.
+	doEnd verb = "end"
 	// doFinish: end the load.
 	doFinish verb = "finish"
 )
@@ -105,6 +107,8 @@ func (w *worker) do(q request) (a reply, err error) {
 		a.Usage, err = measure(w.load)
 	case doProfile:
 		err = w.profileTo(q.Path)
+	case doEnd:
+		w.load.end()
 	case doFinish:
 		a.Outcome = w.load.finish(q.From, q.To)
 	default:
@@ -126,7 +130,11 @@ func (w *worker) open(q request, a *reply) error {
 			return err
 		}
 	}
-	l, err := openers[strings.TrimSuffix(q.Subject, expertSuffix)](q.Expert)
+	opener := openers[strings.TrimSuffix(q.Subject, expertSuffix)]
+	if opener == nil {
+		return fmt.Errorf("nobody knows how to open subject %q", q.Subject)
+	}
+	l, err := opener(q.Expert)
 	if err != nil {
 		return err
 	}
@@ -153,7 +161,7 @@ func (w *worker) receive(q request) (load, uint16, error) {
 	case kindUDP:
 		return receiveDatagrams(w.station, q.Test, q.At, w.pattern)
 	case kindHash:
-		return receiveHashed(w.station, q.At)
+		return receiveHashed(w.station, q.Test, q.At)
 	}
 	return answer(w.station, q.Test, q.At)
 }
@@ -165,7 +173,7 @@ func (w *worker) send(q request) (load, error) {
 	case kindUDP:
 		return sendDatagrams(w.station, q.Test, q.At, w.pattern)
 	case kindHash:
-		return sendHashed(w.station, q.At)
+		return sendHashed(w.station, q.Test, q.At)
 	}
 	return ask(w.station, q.Test, q.At)
 }

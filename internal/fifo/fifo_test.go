@@ -1,9 +1,11 @@
 package fifo_test
 
 import (
+	"runtime"
 	"slices"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -72,24 +74,63 @@ func TestClose(t *testing.T) {
 
 // TestCloseWakes: all who wait return.
 func TestCloseWakes(t *testing.T) {
-	empty, full := fifo.New[int](1), fifo.New[int](1)
-	full.Push(0)
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			if n := empty.Pop(nil, make([]int, 1)); n != 0 {
-				t.Errorf("Pop from an empty queue: %d", n)
+	synctest.Test(t, func(t *testing.T) {
+		empty, full := fifo.New[int](1), fifo.New[int](1)
+		full.Push(0)
+		for range 4 {
+			go func() {
+				if n := empty.Pop(nil, make([]int, 1)); n != 0 {
+					t.Errorf("Pop from an empty queue: %d", n)
+				}
+			}()
+			go func() {
+				if o := full.PushWait(nil, 1); o != fifo.Closed {
+					t.Errorf("PushWait at Close: outcome %d, want %d", o, fifo.Closed)
+				}
+			}()
+		}
+		synctest.Wait() // all of them wait
+		empty.Close()
+		full.Close()
+	})
+}
+
+// TestWakesTwo: one token is enough for two who wait. (synctest ends a test that
+// leaves one behind.)
+func TestWakesTwo(t *testing.T) {
+	// What the test's goroutine does at once, it does before the others run.
+	defer runtime.GOMAXPROCS(runtime.GOMAXPROCS(1))
+	t.Run("Pop", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := fifo.New[int](2)
+			for range 2 {
+				go q.Pop(nil, make([]int, 1))
+			}
+			synctest.Wait()
+			q.Push(1)
+			q.Push(2)
+			synctest.Wait()
+			if n := q.Len(); n != 0 {
+				t.Errorf("%d of two items are left to two who waited", n)
 			}
 		})
-		wg.Go(func() {
-			if o := full.PushWait(nil, 1); o != fifo.Closed {
-				t.Errorf("PushWait at Close: outcome %d, want %d", o, fifo.Closed)
+	})
+	t.Run("PushWait", func(t *testing.T) {
+		synctest.Test(t, func(t *testing.T) {
+			q := fifo.New[int](2)
+			q.Push(1)
+			q.Push(2)
+			for range 2 {
+				go q.PushWait(nil, 3)
+			}
+			synctest.Wait()
+			q.Pop(nil, make([]int, 2))
+			synctest.Wait()
+			if n := q.Len(); n != 2 {
+				t.Errorf("%d of two who waited found room for two", n)
 			}
 		})
-	}
-	empty.Close()
-	full.Close()
-	wg.Wait()
+	})
 }
 
 // TestManyWait: no token is lost with several who wait at both ends, so
