@@ -21,7 +21,10 @@ type Endpoint struct {
 	logger *slog.Logger
 	gsoMax uint32
 
-	up    atomic.Pointer[upper] // whom frames are delivered to; nil: nobody
+	up atomic.Pointer[upper] // whom frames are delivered to; nil: nobody
+	// companion is that of the NIC; nil: NewProtocol is not registered.
+	companion atomic.Pointer[companion]
+
 	own   atomic.Pointer[identity]
 	mtu   atomic.Uint32 // set by SetMTU; 0: the device's
 	rx    rxChecksums
@@ -66,6 +69,7 @@ func New(dev ethstack.Device, o Options) (*Endpoint, error) {
 		Host:         host{e},
 		OpenFilter:   o.OpenFilter,
 		OnEvent:      o.OnEvent,
+		OnARP:        e.showARP,
 	})
 	if err != nil {
 		dev.Notify(nil)
@@ -137,7 +141,7 @@ func (e *Endpoint) Attach(d stack.NetworkDispatcher) {
 		e.up.Store(nil)
 		return
 	}
-	u := newUpper(d)
+	u := newUpper(d, e.companion.Load())
 	e.i.SetPassARP(u.resolvesIPv4())
 	e.up.Store(u)
 	e.link.Start()

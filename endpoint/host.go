@@ -17,8 +17,13 @@ type upper struct {
 	nic stack.NetworkInterface
 }
 
-func newUpper(d stack.NetworkDispatcher) *upper {
+// newUpper looks whether a dispatcher is a NIC. If it is a wrapper, the
+// companion knows the NIC above it; a bridge port's is not the one to ask.
+func newUpper(d stack.NetworkDispatcher, c *companion) *upper {
 	nic, _ := d.(stack.NetworkInterface)
+	if _, wrapper := d.(stack.LinkEndpoint); wrapper && nic == nil && c != nil {
+		nic = c.nic
+	}
 	return &upper{NetworkDispatcher: d, nic: nic}
 }
 
@@ -57,10 +62,17 @@ func (h host) IsLocal(addr netip.Addr) bool {
 	if a == main.Address {
 		return true
 	}
-	if u.nic.Spoofing() {
-		return false // it says yes to every address
+	c := h.e.companion.Load()
+	switch {
+	case u.nic.Spoofing():
+		// It says yes to every address.
+		return c != nil && c.has(a)
+	case !u.nic.CheckLocalAddress(ipv4.ProtocolNumber, a):
+		return false
+	case c != nil:
+		return c.has(a) // and is no broadcast address
 	}
-	return !isBroadcast(a, main) && u.nic.CheckLocalAddress(ipv4.ProtocolNumber, a)
+	return !isBroadcast(a, main)
 }
 
 // isBroadcast reports whether a is a broadcast address, given the NIC's primary
@@ -84,7 +96,10 @@ func isBroadcast(a tcpip.Address, main tcpip.AddressWithPrefix) bool {
 
 // SourceFor returns the address to send a request from. The route's own may
 // be another NIC's, when packets are forwarded or the host model is weak.
-func (h host) SourceFor(_, preferred netip.Addr) netip.Addr {
+func (h host) SourceFor(target, preferred netip.Addr) netip.Addr {
+	if c := h.e.companion.Load(); c != nil {
+		return addrFrom(c.sourceFor(toAddress(target), toAddress(preferred)))
+	}
 	if h.IsLocal(preferred) {
 		return preferred
 	}

@@ -104,6 +104,11 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 		pkt.DecRef()
 		return ethstack.DropNone
 	}
+	if h.Class == ethstack.ToMulticast {
+		if c := r.e.companion.Load(); c != nil && !c.wants(f, h) {
+			return ethstack.DropNotJoined
+		}
+	}
 	sums := ethstack.VerifyChecksums(f)
 	switch sums {
 	case ethstack.ChecksumBadHeader:

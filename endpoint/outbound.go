@@ -25,7 +25,11 @@ func (e *Endpoint) AddHeader(pkt *stack.PacketBuffer) {
 
 // ParseHeader takes the Ethernet header of a packet that a raw packet socket
 // sends, or of one that a wrapper received.
-func (*Endpoint) ParseHeader(pkt *stack.PacketBuffer) bool {
+func (e *Endpoint) ParseHeader(pkt *stack.PacketBuffer) bool {
+	if f, ok := pkt.Owner.(*finder); ok {
+		f.found = e
+		return false
+	}
 	_, ok := pkt.LinkHeader().Consume(ethstack.HeaderLen)
 	return ok
 }

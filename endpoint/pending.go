@@ -55,7 +55,7 @@ func (p *pending) Dropped(reason arp.DropReason) {
 	e, hop := p.e, p.hop
 	pkt := p.take()
 	e.i.Drop(ethstack.DropTxUnresolved)
-	if reason == arp.DropUnreachable && !pkt.NetworkPacketInfo.IsForwardedPacket {
+	if reason == arp.DropUnreachable {
 		e.reportUnreachable(pkt, hop)
 	}
 	pkt.DecRef()

@@ -105,7 +105,7 @@ func TestChecksumsSideBySide(t *testing.T) {
 				copy(q.frame.Bufs[1], b[n:])
 				q.frame.Len, q.frame.Offload = len(b), o
 				sums := ethstack.VerifyChecksums(&q.frame)
-				e.rx.deliver(newUpper(d), q.r.take(&q.frame, h), sums, o)
+				e.rx.deliver(newUpper(d, nil), q.r.take(&q.frame, h), sums, o)
 			}
 		})
 	}

@@ -14,16 +14,25 @@ import (
 // at most 576 bytes long (RFC 1812 §4.3.2.3).
 const maxQuoted = 576 - header.IPv4MinimumSize - header.ICMPv4MinimumSize
 
-// reportUnreachable tells netstack that a packet of its own could not be sent
-// because hop did not answer, by the one way that needs no *stack.Stack: an ICMP
-// message comes in, as it would from a router.
+// reportUnreachable tells netstack that a packet could not be sent because hop
+// did not answer.
+//
+// It is called on the resolver's goroutines, with no lock held: netstack may
+// take any of its own.
+func (e *Endpoint) reportUnreachable(pkt *stack.PacketBuffer, hop [4]byte) {
+	if c := e.companion.Load(); c != nil {
+		c.reportUnreachable(pkt)
+	} else if !pkt.NetworkPacketInfo.IsForwardedPacket {
+		e.injectUnreachable(pkt, hop)
+	}
+}
+
+// injectUnreachable tells it of a packet of its own by the one way that needs
+// no *stack.Stack: an ICMP message comes in, as it would from a router.
 //
 // Its sender is the next hop. An address of ours, which would be more honest,
 // is dropped as martian by a stack that handles local traffic by itself.
-//
-// It is called on the resolver's goroutines, with no lock held: delivering may
-// take any of netstack's.
-func (e *Endpoint) reportUnreachable(pkt *stack.PacketBuffer, hop [4]byte) {
+func (e *Endpoint) injectUnreachable(pkt *stack.PacketBuffer, hop [4]byte) {
 	u := e.up.Load()
 	quoted := stack.BufferSince(pkt.NetworkHeader())
 	defer quoted.Release()

@@ -68,12 +68,19 @@ func (r *resolver) send(s arp.Send) {
 			return
 		}
 	}
+	if p.SenderAddr.IsLinkLocalUnicast() {
+		// RFC 3927 §2.5: all ARP packets with a link-local sender are broadcast.
+		s.To = arp.Broadcast
+	}
 	clear(r.packet[:]) // RFC 894: padding is zero
-	Header{Destination: s.To, Source: p.SenderHardwareAddr, EtherType: EtherTypeARP}.
-		Put((*[HeaderLen]byte)(r.packet[:]))
+	h := Header{Destination: s.To, Source: p.SenderHardwareAddr, EtherType: EtherTypeARP, Len: HeaderLen, PayloadLen: len(r.packet) - HeaderLen}
+	h.Put((*[HeaderLen]byte)(r.packet[:]))
 	p.Put((*[arp.PacketLen]byte)(r.packet[HeaderLen:]))
 	r.bufs[0] = r.packet[:]
 	r.frames[0] = Frame{Bufs: r.bufs[:]}
+	if r.i.onARP != nil {
+		r.i.onARP(r.packet[:], h, true)
+	}
 	if _, err := r.i.Write(0, r.frames[:]); err != nil {
 		return
 	}

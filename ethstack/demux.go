@@ -86,6 +86,9 @@ func (i *Interface) input(rcv Receiver, f *Frame, h Header, why DropReason, mtu 
 			i.Drop(DropForeign)
 			return
 		}
+		if i.onARP != nil {
+			i.onARP(f.head(), h, false)
+		}
 		if i.inputARP(f.head()[h.Len:], h) {
 			b.arp++
 		}

@@ -31,6 +31,10 @@ type Options struct {
 	// conflicts, in order, on a goroutine of the Interface. It must not wait
 	// for anything: so it may call neither QueryARPv4 nor Close.
 	OnEvent func(arp.Event)
+	// OnARP is shown each ARP frame that is sent or taken in, on a goroutine of
+	// the Interface with no lock held, before anything comes of it. The frame is
+	// valid during the call.
+	OnARP func(frame []byte, h Header, sent bool)
 }
 
 // A Host tells an [Interface] which protocol addresses are its own. It is
@@ -55,6 +59,7 @@ type Interface struct {
 	host    Host
 	open    bool
 	onEvent func(arp.Event)
+	onARP   func([]byte, Header, bool)
 	hwaddr  atomic.Uint64 // addrValue of the address
 	passARP atomic.Bool
 	res     *resolver
@@ -75,7 +80,7 @@ func newInterface(l *Link, o Options) (*Interface, error) {
 	if hw.IsGroup() {
 		return nil, fmt.Errorf("ethstack: hardware address %v has the group bit set: an interface needs a unicast address", hw)
 	}
-	i := &Interface{link: l, vlan: o.VLAN, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent}
+	i := &Interface{link: l, vlan: o.VLAN, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent, onARP: o.OnARP}
 	i.hwaddr.Store(addrValue(hw))
 	i.explicit.Store(new([]netip.Addr))
 	o.ARP.HardwareAddr = hw

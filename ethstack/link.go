@@ -240,15 +240,33 @@ func (l *Link) setState(p *port, s LinkState) (was LinkState, ok bool) {
 	return was, true
 }
 
-// linkChanged flushes the neighbors of a link that is down, because nobody
-// knows who will be there when it comes up again, and announces our addresses
-// when it does.
+// linkChanged tells the resolver of the link's state.
 func (i *Interface) linkChanged(s LinkState) {
+	i.change(func(u *usable) { u.link = s == LinkUp })
+}
+
+// SetEnabled stops ARP, as if the link were down, and restarts it. It may be
+// called with locks held.
+func (i *Interface) SetEnabled(on bool) {
+	i.change(func(u *usable) { u.enabled = on })
+}
+
+// usable says what it takes for an interface to be of use.
+type usable struct{ link, enabled bool }
+
+// change flushes the neighbors of an interface that is of no use any more,
+// because nobody knows who will be there when it is again, and announces our
+// addresses when it is.
+func (i *Interface) change(f func(*usable)) {
 	r := i.res
 	a := r.begin()
-	if s == LinkUp {
+	was := r.usable
+	f(&r.usable)
+	now := r.usable == usable{link: true, enabled: true}
+	switch before := was == (usable{link: true, enabled: true}); {
+	case now && !before:
 		r.h.LinkUp(r.clock.Now(), a)
-	} else {
+	case before && !now:
 		r.h.LinkDown(r.clock.Now(), a)
 	}
 	r.kick(a)

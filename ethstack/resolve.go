@@ -39,6 +39,7 @@ type resolver struct {
 	spare   []*actions
 	running bool
 	closed  bool
+	usable  usable
 	timer   Timer
 	armed   time.Duration // when timer will fire; never if negative
 
@@ -57,7 +58,7 @@ func newResolver(i *Interface, c arp.Config, clock Clock) (*resolver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r := &resolver{i: i, clock: clock, h: h, armed: never}
+	r := &resolver{i: i, clock: clock, h: h, armed: never, usable: usable{link: true, enabled: true}}
 	r.idle.L = &r.mu
 	r.table.init()
 	return r, nil

@@ -41,6 +41,8 @@ const (
 	DropUndefinedType
 	// DropBadOffload: the metadata contradicts the frame.
 	DropBadOffload
+	// DropNotJoined: to a group that nobody here has joined.
+	DropNotJoined
 	// DropUnicastInGroup: a unicast IP packet in a broadcast or multicast frame.
 	DropUnicastInGroup
 	// DropBadARP: an ARP packet that does not parse.
@@ -94,6 +96,7 @@ var dropReasonNames = [NumDropReasons]string{
 	DropBadLength:         "802.3 length",
 	DropUndefinedType:     "undefined type",
 	DropBadOffload:        "bad offload metadata",
+	DropNotJoined:         "group not joined",
 	DropUnicastInGroup:    "unicast packet in group frame",
 	DropBadARP:            "bad ARP",
 	DropARPBusy:           "ARP too busy",
