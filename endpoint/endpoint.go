@@ -16,7 +16,8 @@ import (
 // An Endpoint is a netstack link endpoint on an [ethstack.Device]. Its methods
 // may be called from any goroutine at any time, also after Close.
 type Endpoint struct {
-	link   *ethstack.Link
+	trunk  *trunk
+	link   *ethstack.Link // the trunk's
 	i      *ethstack.Interface
 	logger *slog.Logger
 	gsoMax uint32
@@ -47,36 +48,17 @@ var (
 // on; with an error it stays the caller's. Frames are read from the first time
 // that the endpoint is attached to a NIC.
 func New(dev ethstack.Device, o Options) (*Endpoint, error) {
-	e := &Endpoint{logger: o.Logger, closed: make(chan struct{})}
-	if e.logger == nil {
-		e.logger = slog.New(slog.DiscardHandler)
-	}
-	e.txs.New = func() any { return new(batch) }
-	e.waits.New = func() any { return new(pending) }
-	var err error
-	e.link, err = ethstack.NewLink(dev, ethstack.LinkOptions{
-		Clock:       o.Clock,
-		Logger:      o.Logger,
-		OnState:     o.OnLinkState,
-		NewReceiver: func(int) ethstack.Receiver { return &receiver{e: e} },
-	})
+	t, err := newTrunk(dev, o)
 	if err != nil {
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
-	e.i, err = e.link.NewInterface(ethstack.Options{
-		HardwareAddr: o.HardwareAddr,
-		ARP:          o.ARP,
-		Host:         host{e},
-		OpenFilter:   o.OpenFilter,
-		OnEvent:      o.OnEvent,
-		OnARP:        e.showARP,
-	})
+	e, err := t.newEndpoint(ethstack.VLAN{}, o)
 	if err != nil {
 		dev.Notify(nil)
 		return nil, fmt.Errorf("endpoint: %w", err)
 	}
+	t.main = e
 	e.gsoMax = gsoMaxSize(dev.Info())
-	e.own.Store(newIdentity(e.i.HardwareAddr(), nil))
 	return e, nil
 }
 
@@ -122,12 +104,14 @@ func (e *Endpoint) GSOMaxSize() uint32 { return e.gsoMax }
 // gsoMaxSize returns how large super-frames may be: what a device that
 // segments by itself takes, and what IP can carry.
 func gsoMaxSize(info ethstack.DeviceInfo) uint32 {
-	const ip = 65536
 	if info.Offloads&(ethstack.OffloadTCPv4|ethstack.OffloadTCPv6) == 0 {
-		return ip // done in software, of any size
+		return gsoMaxIP // done in software, of any size
 	}
-	return uint32(min(ip, info.MaxFrame-ethstack.HeaderLen))
+	return uint32(min(gsoMaxIP, info.MaxFrame-ethstack.HeaderLen))
 }
+
+// gsoMaxIP is the size that leads to the largest packets that IP can carry.
+const gsoMaxIP = 65536
 
 // ARPHardwareType returns Ethernet.
 func (*Endpoint) ARPHardwareType() header.ARPHardwareType { return header.ARPHardwareEther }
@@ -183,9 +167,7 @@ func (e *Endpoint) Close() {
 	e.up.Store(nil)
 	e.closing.Do(func() {
 		go func() {
-			if err := e.link.Close(); err != nil {
-				e.logger.Warn("closing the device failed", "device", e.link.Device().Info().Name, "err", err)
-			}
+			e.trunk.close(e)
 			close(e.closed)
 		}()
 	})

@@ -24,7 +24,7 @@ const (
 
 // A receiver takes the frames of one queue up to netstack.
 type receiver struct {
-	e     *Endpoint
+	trunk *trunk
 	slots []slot
 	at    int // the slot found last
 	local localAddr
@@ -91,7 +91,11 @@ func (r *receiver) Release(*ethstack.Frame) {
 
 // Deliver takes a frame up.
 func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.Header) ethstack.DropReason {
-	u := r.e.up.Load()
+	e := r.trunk.endpoint(i)
+	if e == nil {
+		return ethstack.DropNoReceiver
+	}
+	u := e.up.Load()
 	if u == nil {
 		return ethstack.DropNoReceiver
 	}
@@ -105,7 +109,7 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 		return ethstack.DropNone
 	}
 	if h.Class == ethstack.ToMulticast {
-		if c := r.e.companion.Load(); c != nil && !c.wants(f, h) {
+		if c := e.companion.Load(); c != nil && !c.wants(f, h) {
 			return ethstack.DropNotJoined
 		}
 	}
@@ -119,9 +123,9 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 		return ethstack.DropMalformed
 	}
 	if f.Offload != (ethstack.Offload{}) && !r.endsHere(u, f, h, sums) {
-		return r.deliverPlain(u, f, h, sums)
+		return r.deliverPlain(e, u, f, h, sums)
 	}
-	r.e.rx.deliver(u, r.take(f, h), sums, f.Offload)
+	e.rx.deliver(u, r.take(f, h), sums, f.Offload)
 	return ethstack.DropNone
 }
 

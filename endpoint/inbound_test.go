@@ -68,7 +68,7 @@ func (q *queue) input(b []byte, h ethstack.Header, o ethstack.Offload) ethstack.
 	n := copy(f.Bufs[0], b)
 	copy(f.Bufs[1], b[n:])
 	f.Len, f.Offload = len(b), o
-	return q.r.Deliver(q.r.e.i, f, h)
+	return q.r.Deliver(q.r.trunk.main.i, f, h)
 }
 
 func (q *queue) inputFrame(b []byte, o ethstack.Offload) ethstack.DropReason {
@@ -79,7 +79,7 @@ func (q *queue) inputFrame(b []byte, o ethstack.Offload) ethstack.DropReason {
 func newQueue(t testing.TB, e *Endpoint, d stack.NetworkDispatcher) *queue {
 	t.Helper()
 	e.Attach(d)
-	q := &queue{r: &receiver{e: e}}
+	q := &queue{r: &receiver{trunk: e.trunk}}
 	t.Cleanup(func() { q.r.Release(&q.frame) })
 	return q
 }

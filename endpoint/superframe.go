@@ -28,10 +28,10 @@ func (r *receiver) endsHere(u *upper, f *ethstack.Frame, h ethstack.Header, sums
 
 // deliverPlain delivers the plain frames, with complete checksums, that a
 // frame stands for.
-func (r *receiver) deliverPlain(u *upper, f *ethstack.Frame, h ethstack.Header, sums ethstack.ChecksumResult) ethstack.DropReason {
+func (r *receiver) deliverPlain(e *Endpoint, u *upper, f *ethstack.Frame, h ethstack.Header, sums ethstack.ChecksumResult) ethstack.DropReason {
 	if f.Offload.Segment == ethstack.SegmentNone {
 		ethstack.CompleteChecksum(f)
-		r.e.rx.deliver(u, r.take(f, h), sums, f.Offload)
+		e.rx.deliver(u, r.take(f, h), sums, f.Offload)
 		return ethstack.DropNone
 	}
 	w := &r.whole
@@ -41,7 +41,7 @@ func (r *receiver) deliverPlain(u *upper, f *ethstack.Frame, h ethstack.Header, 
 		return ethstack.DropBadOffload
 	}
 	for k := range frames {
-		r.e.rx.deliver(u, copyPacket(&frames[k], h), sums, ethstack.Offload{})
+		e.rx.deliver(u, copyPacket(&frames[k], h), sums, ethstack.Offload{})
 	}
 	r.soft.Reset()
 	return ethstack.DropNone
@@ -102,6 +102,7 @@ func destination(f *ethstack.Frame, h ethstack.Header) tcpip.Address {
 // localAddr remembers one address that the NIC said is its own, because a
 // connection's frames all have the same and asking takes locks.
 type localAddr struct {
+	nic  stack.NetworkInterface
 	addr tcpip.Address
 	left int // for how many frames the answer holds
 }
@@ -113,7 +114,7 @@ const trusted = 64
 // is reports whether packets for addr end at the NIC. In promiscuous mode all
 // do, as with spoofing, where CheckLocalAddress says so.
 func (l *localAddr) is(nic stack.NetworkInterface, addr tcpip.Address) bool {
-	if l.left > 0 && addr == l.addr {
+	if l.left > 0 && addr == l.addr && nic == l.nic {
 		l.left--
 		return true
 	}
@@ -124,6 +125,6 @@ func (l *localAddr) is(nic stack.NetworkInterface, addr tcpip.Address) bool {
 	if addr.Len() == 0 || !nic.Promiscuous() && !nic.CheckLocalAddress(proto, addr) {
 		return false
 	}
-	l.addr, l.left = addr, trusted
+	l.nic, l.addr, l.left = nic, addr, trusted
 	return true
 }

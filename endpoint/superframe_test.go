@@ -96,7 +96,7 @@ func TestChecksumsSideBySide(t *testing.T) {
 				}
 				runtime.Gosched() // let the others come in between
 			}}
-			q := &queue{r: &receiver{e: e}}
+			q := &queue{r: &receiver{trunk: e.trunk}}
 			defer q.r.Release(&q.frame)
 			h, _ := ethstack.ParseHeader(b, len(b))
 			for range 5000 {

@@ -31,7 +31,7 @@ type Link struct {
 	logger  *slog.Logger
 	options LinkOptions
 	state   atomic.Uint32
-	soft    sync.Pool // *offloader
+	soft    sync.Pool // *Segmenter
 	taggers sync.Pool // *tagger
 	strays  counters  // of frames that no interface is there for
 
@@ -56,7 +56,7 @@ func NewLink(dev Device, o LinkOptions) (*Link, error) {
 	}
 	l := &Link{
 		clock: o.Clock, logger: o.Logger, options: o,
-		soft:    sync.Pool{New: func() any { return new(offloader) }},
+		soft:    sync.Pool{New: func() any { return new(Segmenter) }},
 		taggers: sync.Pool{New: func() any { return new(tagger) }},
 	}
 	if l.logger == nil {

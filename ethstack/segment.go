@@ -47,11 +47,6 @@ func (s *Segmenter) Segment(f *Frame, have Offloads) ([]Frame, error) {
 	return s.split(f, &l, have)
 }
 
-// offloader is the name that [Link] knows a Segmenter by.
-type offloader = Segmenter
-
-func (s *Segmenter) segment(f *Frame, have Offloads) ([]Frame, error) { return s.Segment(f, have) }
-
 // Reset lets go of the memory of the last frame.
 func (s *Segmenter) Reset() {
 	clear(s.frames)

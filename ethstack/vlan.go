@@ -139,7 +139,7 @@ func (l *Link) writeTagged(queue int, frames []Frame, v VLAN) (sent int, first e
 // writeRun sends what t has for frames, one for one.
 func (l *Link) writeRun(queue int, frames []Frame, t *tagger) (int, error) {
 	defer t.reset()
-	n, err := l.writePlain(queue, t.frames)
+	n, err := writePlain(l.Device(), queue, t.frames)
 	for k := range frames {
 		frames[k].Err = nil
 		if n < len(frames) {
@@ -163,6 +163,6 @@ func (l *Link) writeParts(queue int, f *Frame, t *tagger, v VLAN) error {
 	for k := range parts {
 		t.tag(&parts[k], v)
 	}
-	_, err = l.writePlain(queue, t.frames)
+	_, err = writePlain(l.Device(), queue, t.frames)
 	return err
 }

@@ -1,48 +1,62 @@
 package ethstack
 
-// write sends frames of a VLAN through the device. As long as the device can do all
-// that their metadata asks for, which is the rule, that is one call.
+// write sends frames of a VLAN through the device. As long as the device can do
+// all that their metadata asks for, which is the rule, that is one call.
 func (l *Link) write(queue int, frames []Frame, v VLAN) (int, error) {
 	if v != (VLAN{}) {
 		return l.writeTagged(queue, frames, v)
 	}
-	have := l.Device().Info().Offloads
+	dev := l.Device()
+	info := dev.Info()
 	sent, from := 0, 0
 	var first error
 	for k := range frames {
-		if !needsSoftware(frames[k].Offload, have) {
+		have, plain := info.offloadsFor(&frames[k])
+		if plain {
 			continue
 		}
-		n, err := l.writePlain(queue, frames[from:k])
+		n, err := writePlain(dev, queue, frames[from:k])
 		sent, first = sent+n, firstError(first, err)
-		if frames[k].Err = l.writeSegmented(queue, &frames[k], have); frames[k].Err == nil {
+		if frames[k].Err = l.writeSegmented(dev, queue, &frames[k], have); frames[k].Err == nil {
 			sent++
 		}
 		first = firstError(first, frames[k].Err)
 		from = k + 1
 	}
-	n, err := l.writePlain(queue, frames[from:])
+	n, err := writePlain(dev, queue, frames[from:])
 	return sent + n, firstError(first, err)
 }
 
-func (l *Link) writePlain(queue int, frames []Frame) (int, error) {
+// offloadsFor returns which of the device's offloads are of use for a frame,
+// and whether it can be written as it is.
+func (info *DeviceInfo) offloadsFor(f *Frame) (have Offloads, plain bool) {
+	have = info.Offloads
+	if f.Offload.Segment != SegmentNone && f.WireLen() > info.MaxFrame {
+		// Made for a device that takes more, before this one replaced it.
+		have &^= OffloadTCPv4 | OffloadTCPv6 | OffloadUDP
+	}
+	return have, !needsSoftware(f.Offload, have)
+}
+
+func writePlain(dev Device, queue int, frames []Frame) (int, error) {
 	if len(frames) == 0 {
 		return 0, nil
 	}
-	return l.Device().Write(queue, frames)
+	return dev.Write(queue, frames)
 }
 
 // writeSegmented does in software what the device cannot. A super-frame of
 // which a part did not go out counts as not taken: what is missing will be
 // asked for again.
-func (l *Link) writeSegmented(queue int, f *Frame, have Offloads) error {
-	o := l.soft.Get().(*offloader)
+func (l *Link) writeSegmented(dev Device, queue int, f *Frame, have Offloads) error {
+	o := l.soft.Get().(*Segmenter)
 	defer l.soft.Put(o)
-	segments, err := o.segment(f, have)
+	defer o.Reset()
+	segments, err := o.Segment(f, have)
 	if err != nil {
 		return err
 	}
-	_, err = l.Device().Write(queue, segments)
+	_, err = dev.Write(queue, segments)
 	return err
 }
 
