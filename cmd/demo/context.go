@@ -33,6 +33,7 @@ func withSignals(parent context.Context) (ctx context.Context, stop func()) {
 	go func() {
 		select {
 		case s := <-signals:
+			signal.Stop(signals)
 			n, _ := s.(syscall.Signal)
 			cancel(interruption{n})
 		case <-ctx.Done():

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"strings"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -128,6 +129,39 @@ func TestLabInterrupted(t *testing.T) {
 	}
 	if r.Failed() != 0 || strings.Contains(out, "counters") {
 		t.Errorf("%d checks failed; want none, and no counters:\n%s", r.Failed(), out)
+	}
+}
+
+// A cutter loses what is written once a super-frame was read.
+type cutter struct {
+	alarm
+	cut *atomic.Bool
+}
+
+func newCutter(d ethstack.Device) ethstack.Device {
+	cut := new(atomic.Bool)
+	return cutter{alarm{d, func() { cut.Store(true) }}, cut}
+}
+
+func (c cutter) Write(queue int, frames []ethstack.Frame) (int, error) {
+	if c.cut.Load() {
+		return len(frames), nil
+	}
+	return c.Device.Write(queue, frames)
+}
+
+// TestLabWireCut: both ends of a transfer wait, and nothing that one of them
+// does can wake the other.
+func TestLabWireCut(t *testing.T) {
+	checkLeaks(t)
+	o := labOptions{size: 1 << 30, mtu: defaultMTU, timeout: time.Second}
+	start := time.Now()
+	out, _, err := memoryLab(t.Context(), t, o, newCutter)
+	if !errors.As(err, new(timeout)) || !strings.Contains(out, "\nTCP ") {
+		t.Errorf("the lab ended with %v, want that it had no more time, in a transfer:\n%s", err, out)
+	}
+	if took := time.Since(start); took > 20*time.Second {
+		t.Errorf("it took %v to end", took)
 	}
 }
 

@@ -59,7 +59,7 @@ func stuck() {
 	fmt.Println("ready")
 	<-ctx.Done()
 	fmt.Println(context.Cause(ctx))
-	time.Sleep(time.Hour)
+	time.Sleep(30 * time.Second)
 }
 
 func try(what string, err error) {

@@ -25,8 +25,8 @@ import (
 // lose these tests.
 const Require = "REQUIRE_KERNEL_TESTS"
 
-// unavailable says why the tests are not in a namespace of their own.
-var unavailable = errors.New("nstest.Main was not called by TestMain")
+// errUnavailable says why the tests are not in a namespace of their own.
+var errUnavailable = errors.New("nstest.Main was not called by TestMain")
 
 // Main runs the tests of m and exits. It starts the test binary again in a new
 // network namespace, with the same arguments: so that process writes the
@@ -40,12 +40,12 @@ func Main(m *testing.M) {
 	flag.Parse()
 	switch {
 	case netns.Inside():
-		unavailable = netns.Setup()
+		errUnavailable = netns.Setup()
 	case isSet("test.fuzz") || isSet("test.fuzzworker") || isSet("test.list"):
-		unavailable = errors.New("not available while fuzzing")
+		errUnavailable = errors.New("not available while fuzzing")
 	default:
 		var status int
-		if status, unavailable = netns.Run(netns.Options{}); unavailable == nil {
+		if status, errUnavailable = netns.Run(netns.Options{}); errUnavailable == nil {
 			os.Exit(status)
 		}
 	}
@@ -62,8 +62,8 @@ func isSet(name string) bool {
 // Need skips a test that has no network namespace of its own, and says why.
 func Need(t testing.TB) {
 	t.Helper()
-	if unavailable != nil {
-		skip(t, "needs a network namespace of its own", unavailable)
+	if errUnavailable != nil {
+		skip(t, "needs a network namespace of its own", errUnavailable)
 	}
 }
 
