@@ -102,6 +102,7 @@ type batch struct {
 	owned  []*stack.PacketBuffer // to be given up once sent
 	queue  int                   // that the frames go to
 	queues int                   // that there are now
+	merger ethstack.Merger
 	sent   int
 	err    tcpip.Error
 }
@@ -159,7 +160,14 @@ func (e *Endpoint) flush(b *batch) {
 	if len(b.frames) == 0 {
 		return
 	}
-	n, err := e.i.Write(b.queue, b.frames)
+	frames := b.frames
+	if len(frames) > 1 && e.i.VLAN() == (ethstack.VLAN{}) {
+		// A queueing discipline gives lists, in which there may be much of one
+		// flow. In a VLAN it would be taken apart again.
+		frames = b.merger.Merge(frames, e.link.Device().Info().Offloads)
+		defer b.merger.Reset()
+	}
+	n, err := e.i.Write(b.queue, frames)
 	b.sent += n
 	b.fail(tcpipError(err))
 	for _, pkt := range b.owned {
