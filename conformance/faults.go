@@ -69,18 +69,29 @@ var faults = []check{
 				t.skip("the subject has no Unplug")
 			}
 			t.Unplug()
-			for range 10 {
-				t.within("WritePackets when the other end is gone", func() {
-					pkt := t.packet(data(40), typeIPv4, alice.hw, t.own)
-					defer pkt.DecRef()
-					pkt.NetworkPacketInfo.IsForwardedPacket = true
-					t.Endpoint.AddHeader(pkt)
-					t.forwarded("a packet to who is gone", pkt)
-				})
-				if t.failed {
-					return
-				}
-			}
+			t.forwardMany("a packet to who is gone", 10)
 		},
+	}, {
+		requirement: "C31", clause: "LinkEndpoint, WritePackets", name: "wire_full", level: Must,
+		asks: "When nobody reads what is written, writing neither waits nor returns an error but the four that netstack knows.",
+		test: func(t *trial) { t.forwardMany("a packet to a wire that is full", 10_000) },
 	},
+}
+
+// forwardMany writes up to n packets that are forwarded, and reads none. It ends
+// with the first error.
+func (t *trial) forwardMany(what string, n int) {
+	payload := data(int(t.MTU))
+	t.within("WritePackets of "+what, func() {
+		for range n {
+			pkt := t.packet(payload, typeIPv4, alice.hw, t.own)
+			pkt.NetworkPacketInfo.IsForwardedPacket = true
+			t.Endpoint.AddHeader(pkt)
+			err := t.forwarded(what, pkt)
+			pkt.DecRef()
+			if err != nil {
+				return
+			}
+		}
+	})
 }

@@ -130,15 +130,17 @@ func (t *trial) written(pkt *stack.PacketBuffer) {
 	}
 }
 
-// forwarded writes one packet and checks the error.
-func (t *trial) forwarded(what string, pkt *stack.PacketBuffer) {
+// forwarded writes one packet, checks the error, and returns it.
+func (t *trial) forwarded(what string, pkt *stack.PacketBuffer) tcpip.Error {
 	var list stack.PacketBufferList
 	list.PushBack(pkt)
-	switch _, err := t.Endpoint.WritePackets(list); err.(type) {
+	_, err := t.Endpoint.WritePackets(list)
+	switch err.(type) {
 	case nil, *tcpip.ErrNoBufferSpace, *tcpip.ErrClosedForSend, *tcpip.ErrMessageTooLong:
 	default:
 		t.errorf("WritePackets of %s that is forwarded: %v, which makes netstack panic", what, err)
 	}
+	return err
 }
 
 // resolvesItself skips a check if netstack resolves IPv4 before packets come to
