@@ -167,7 +167,7 @@ func (f frame) datagram() ([]byte, bool) {
 	var u header.UDP
 	if h, ok := f.ipv4(); ok && h.TransportProtocol() == header.UDPProtocolNumber && !h.More() && h.FragmentOffset() == 0 {
 		u = h.Payload()
-	} else if h, ok := f.ipv6(); ok && h.TransportProtocol() == header.UDPProtocolNumber {
+	} else if h, ok := f.ipv6(); ok && h.NextHeader() == uint8(header.UDPProtocolNumber) {
 		u = h.Payload()
 	}
 	if len(u) < header.UDPMinimumSize {

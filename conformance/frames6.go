@@ -68,7 +68,7 @@ func (f frame) ipv6() (header.IPv6, bool) {
 // icmp6 returns the ICMP message of a frame.
 func (f frame) icmp6() (header.ICMPv6, bool) {
 	h, ok := f.ipv6()
-	if !ok || h.TransportProtocol() != header.ICMPv6ProtocolNumber || len(h.Payload()) < header.ICMPv6MinimumSize {
+	if !ok || h.NextHeader() != uint8(header.ICMPv6ProtocolNumber) || len(h.Payload()) < header.ICMPv6MinimumSize {
 		return nil, false
 	}
 	return header.ICMPv6(h.Payload()), true
