@@ -72,6 +72,13 @@ func (n *neighborhood) take(head []byte) {
 	}
 }
 
+// settle waits until all replies have been taken.
+func (n *neighborhood) settle() {
+	for deadline := time.Now().Add(10 * time.Second); len(n.replies) > 0 && time.Now().Before(deadline); {
+		time.Sleep(time.Millisecond)
+	}
+}
+
 // arpFrame makes a packet from a neighbor to ownAddr.
 func arpFrame(operation byte, sender [4]byte, to [6]byte) (f [frameLen]byte) {
 	hw := [6]byte{2, 0, sender[0], sender[1], sender[2], sender[3]}

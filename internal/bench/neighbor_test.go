@@ -142,6 +142,8 @@ func BenchmarkNextHops(b *testing.B) {
 			a, c := newSender(b, t.stack, hops), newSender(b, o.stack, hops)
 			a.send(hops)
 			c.send(hops)
+			t.n.settle()
+			o.n.settle()
 			first, second := t.n.delivered.Load(), o.n.delivered.Load()
 			took := inTurn(b, opsInTurn, a.send, c.send)
 			theirs, ours := float64(t.n.delivered.Load()-first), float64(o.n.delivered.Load()-second)

@@ -16,6 +16,13 @@ func TestPatternFindsWhatIsWrong(t *testing.T) {
 		if p.check(b, offset+1448) == nil {
 			t.Errorf("from %d on, a missing segment is not found", offset)
 		}
+		for _, at := range []int{0, peek - 1, n - peek, n - 1} {
+			b[at]++
+			if p.check(b, offset) == nil {
+				t.Errorf("from %d on, a change of byte %d is not found", offset, at)
+			}
+			b[at]--
+		}
 		if p.check(append(bytes.Clone(b[:n/2]), b[n/2+1:]...), offset) == nil {
 			t.Errorf("from %d on, a missing byte is not found", offset)
 		}

@@ -65,7 +65,7 @@ func (r *Results) WriteSVG(w io.Writer) error {
 func (r *Results) panel(b *strings.Builder, t Test, x, y int) {
 	unit := t.Unit()
 	if t.Kind.pingPong() {
-		unit += "; the bar is p50, shorter is better"
+		unit += "; shorter is better"
 	}
 	text(b, "title", x, y+barHeight, fmt.Sprintf("%s (%s)", t.Title(), unit))
 	of := rateOf

@@ -35,18 +35,19 @@ type Test struct {
 	Size int
 }
 
-// Tests returns all there are.
+// Tests returns all there are. Of two that differ in their direction one follows
+// the other, which makes columns in the plot.
 func Tests() (list []Test) {
 	for _, v6 := range []bool{false, true} {
-		for _, out := range []bool{true, false} {
-			for _, flows := range []int{1, 4, 64} {
+		for _, flows := range []int{1, 4, 64} {
+			for _, out := range []bool{true, false} {
 				name := fmt.Sprintf("tcp%s-%s-%d", version(v6), direction(out), flows)
 				list = append(list, Test{Name: name, Kind: kindTCP, IPv6: v6, Out: out, Flows: flows})
 			}
 		}
 	}
-	for _, out := range []bool{true, false} {
-		for _, size := range []int{64, 1400} {
+	for _, size := range []int{64, 1400} {
+		for _, out := range []bool{true, false} {
 			name := fmt.Sprintf("udp4-%s-%d", direction(out), size)
 			list = append(list, Test{Name: name, Kind: kindUDP, Out: out, Flows: 1, Size: size})
 		}
