@@ -115,8 +115,9 @@ func (i *Interface) Close() {
 	i.link.remove(i)
 }
 
-// MTU returns the device's MTU: the largest payload in bytes.
-func (i *Interface) MTU() int { return i.link.Device().Info().MTU }
+// MTU returns the largest payload in bytes: the device's MTU, less what the tags
+// of the VLAN take of it.
+func (i *Interface) MTU() int { return i.link.Device().Info().MTU - i.vlan.cost() }
 
 // HardwareAddr returns the interface's address. It takes no lock.
 func (i *Interface) HardwareAddr() HardwareAddr { return valueAddr(i.hwaddr.Load()) }
@@ -228,6 +229,16 @@ func (i *Interface) RemoveIPv4(addr netip.Addr) error {
 	r.h.RemoveAddress(addr)
 	r.kick(a)
 	return nil
+}
+
+// RefreshIPv4 asks the Host about addr, as the ARP packets that name it do: a new
+// address of ours is announced, one that was taken away is forgotten. It reports
+// whether addr is ours. The Host is asked before RefreshIPv4 returns, so no lock
+// that it takes may be held.
+func (i *Interface) RefreshIPv4(addr netip.Addr) bool {
+	ours := i.res.compare(addr.Unmap())
+	i.res.reschedule()
+	return ours
 }
 
 // IPv4s returns the addresses of ours that ARP knows of, in no order.

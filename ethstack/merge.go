@@ -9,7 +9,7 @@ import (
 
 // A Merger does the opposite of a [Segmenter]: it makes one super-frame of runs
 // of UDP datagrams of one flow, for a device that has [OffloadUDP]. What arrives
-// are the same datagrams. The zero Merger is ready for use. It keeps memory from
+// are the same datagrams, but for the identification in their IPv4 headers. The zero Merger is ready for use. It keeps memory from
 // one call to the next, so that in a steady state nothing is allocated; only one
 // goroutine at a time may use it.
 type Merger struct {
@@ -111,8 +111,11 @@ func (f *Frame) mergeable(l *layers) []byte {
 }
 
 // follows reports whether the datagram with the headers next is what the device
-// makes of the run's datagram number r.n: equal to the first but for lengths,
+// makes of a part of the super-frame: equal to the first but for lengths,
 // checksums, and the IPv4 identification.
+//
+// Choice: the identification, which netstack chooses at random, becomes the
+// first's plus one, two and so on. RFC 6864 §4 only wants it not to repeat.
 func (r *datagramRun) follows(first, next []byte, l layers) bool {
 	if l.network != r.network || l.transport != r.transport || l.payload != r.layers.payload || l.v6 != r.v6 {
 		return false
@@ -124,9 +127,8 @@ func (r *datagramRun) follows(first, next []byte, l layers) bool {
 	if r.v6 {
 		return bytes.Equal(first[:ip+4], next[:ip+4]) && bytes.Equal(first[ip+6:transport], next[ip+6:transport])
 	}
-	id := binary.BigEndian.Uint16(first[ip+4:]) + uint16(r.n)
-	return bytes.Equal(first[:ip+2], next[:ip+2]) && binary.BigEndian.Uint16(next[ip+4:]) == id &&
-		bytes.Equal(first[ip+6:ip+10], next[ip+6:ip+10]) && bytes.Equal(first[ip+12:transport], next[ip+12:transport])
+	return bytes.Equal(first[:ip+2], next[:ip+2]) && bytes.Equal(first[ip+6:ip+10], next[ip+6:ip+10]) &&
+		bytes.Equal(first[ip+12:transport], next[ip+12:transport])
 }
 
 // join makes one super-frame of a run.

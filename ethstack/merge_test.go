@@ -101,7 +101,7 @@ func TestMergeRuns(t *testing.T) {
 		{"empty ones", []int{0, 0}, nil, []int{1, 1}},
 		{"another destination", []int{100, 100}, change(0, 2), []int{1, 1}},
 		{"another type of service", []int{100, 100}, change(15, 4), []int{1, 1}},
-		{"another identification", []int{100, 100}, change(19, 1), []int{1, 1}},
+		{"another identification", []int{100, 100}, change(19, 1), []int{2}},
 		{"no DF", []int{100, 100}, change(20, 0x40), []int{1, 1}},
 		{"a fragment", []int{100, 100}, change(20, 0x20), []int{1, 1}},
 		{"another TTL", []int{100, 100}, change(22, 1), []int{1, 1}},

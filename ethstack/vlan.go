@@ -39,6 +39,17 @@ func (v VLAN) tags() int {
 	return n
 }
 
+// cost returns by how much v's tags shorten the largest payload. Beyond its MTU a
+// device has room for one 802.1Q tag (as Linux's packet sockets have), and for no
+// other.
+func (v VLAN) cost() int {
+	n := v.tags() * tagLen
+	if v[0].EtherType == EtherTypeVLAN {
+		n -= tagLen
+	}
+	return n
+}
+
 func (v VLAN) String() string {
 	switch v.tags() {
 	case 0:
