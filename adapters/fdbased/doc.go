@@ -32,6 +32,15 @@
 // groups of a network stack that is not the kernel's are not known to the
 // interface.
 //
+// With [Options.Queues] several goroutines read at the same time, each a socket
+// of its own. Which one a flow comes in on is the kernel's choice, by a hash of
+// its addresses and ports that is the same for both directions: so its frames
+// stay in order. Only a fragment of an IP packet, which has no ports, may come in
+// on another. The choice is made anew when the interface has been down. Frames
+// that are not IP come in on one queue. Frames may be written to any queue, those
+// of a flow best always to the same, as the endpoint does. That pays with several
+// processors and many flows; otherwise one queue is as fast, and is the default.
+//
 // # The state of the link
 //
 // A packet socket's link is up while its interface is up and has its carrier.

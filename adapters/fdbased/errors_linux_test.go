@@ -49,6 +49,7 @@ func TestRefusedFiles(t *testing.T) {
 		{"small MTU", pair, fdbased.Options{MTU: 67}, []string{"67", "from 68 to 65535"}},
 		{"large MTU", pair, fdbased.Options{MTU: 65536}, []string{"65536", "to 65535"}},
 		{"group address", pair, fdbased.Options{HardwareAddr: ethstack.HardwareAddr{1}}, []string{"01:00:00:00:00:00", "group"}},
+		{"queues of a pair", pair, fdbased.Options{Queues: 2}, []string{"2 queues", "one end", "OpenPacket"}},
 		{"packet socket with MTU", packet, fdbased.Options{MTU: 1400}, []string{"passed packet socket", "MTU", "leave it 0"}},
 		{"packet socket without headers", func(t testing.TB) *os.File {
 			a, _ := veth(t)
@@ -110,6 +111,8 @@ func TestOpenPacketErrors(t *testing.T) {
 		{"long name", "sixteen-letters-", fdbased.Options{}, []string{`"sixteen-letters-"`}},
 		{"not Ethernet", "lo", fdbased.Options{}, []string{`"lo"`, "hardware type 772"}},
 		{"MTU", a, fdbased.Options{MTU: 1400}, []string{`"fa"`, "MTU"}},
+		{"negative queues", a, fdbased.Options{Queues: -1}, []string{"-1 queues", "from 1 to 256"}},
+		{"many queues", a, fdbased.Options{Queues: 257}, []string{"257 queues", "to 256"}},
 		{"group address", a, fdbased.Options{HardwareAddr: ethstack.HardwareAddr{3}}, []string{"03:00:00:00:00:00"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

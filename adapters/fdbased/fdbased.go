@@ -22,12 +22,17 @@ type Options struct {
 	// Promiscuous makes the interface of a packet socket take frames for all
 	// hardware addresses: for a stack with several of them, such as a bridge.
 	Promiscuous bool
+	// Queues is how many packet sockets [OpenPacket] opens, from 1 to 256, each
+	// a queue; 0 means 1. A file that New is given is one queue.
+	Queues int
 }
 
 const (
 	// minMTU is IPv4's least (RFC 791 §3.2), maxMTU its longest packet.
 	minMTU = 68
 	maxMTU = 65535
+	// maxQueues is the kernel's PACKET_FANOUT_MAX.
+	maxQueues = 256
 )
 
 // check finds options that fit no file descriptor.
@@ -35,13 +40,16 @@ func (o *Options) check() error {
 	switch {
 	case o.MTU != 0 && (o.MTU < minMTU || o.MTU > maxMTU):
 		return fmt.Errorf("fdbased: MTU %d: from %d to %d is allowed, or 0 for the usual one", o.MTU, minMTU, maxMTU)
+	case o.Queues < 0 || o.Queues > maxQueues:
+		return fmt.Errorf("fdbased: %d queues: from 1 to %d are allowed, or 0 for one", o.Queues, maxQueues)
 	case o.HardwareAddr.IsGroup():
 		return fmt.Errorf("fdbased: hardware address %v is a group's: the lowest bit of the first byte must be 0", o.HardwareAddr)
 	}
 	return nil
 }
 
-// Device is an open file descriptor that carries frames. It has one queue.
+// Device is an open file descriptor that carries frames, or several that share
+// them.
 type Device struct{ conn conn }
 
 var _ ethstack.Device = (*Device)(nil)
@@ -56,7 +64,7 @@ type conn interface {
 // address unless the options gave one, are the interface's present ones.
 func (d *Device) Info() ethstack.DeviceInfo { return d.conn.Info() }
 
-// Queues returns 1.
+// Queues returns how many queues the device was opened with.
 func (d *Device) Queues() int { return d.conn.Queues() }
 
 // Read waits for frames, as [ethstack.Device] says.

@@ -20,7 +20,7 @@ import (
 
 // station makes a namespace with an interface that has addresses, and returns a
 // device on the interface's other end.
-func station(t *testing.T, name string, addrs ...string) (*netns.Namespace, *fdbased.Device) {
+func station(t *testing.T, name string, o fdbased.Options, addrs ...string) (*netns.Namespace, *fdbased.Device) {
 	t.Helper()
 	ns, err := netns.New()
 	wiretest.Check(t, err)
@@ -35,7 +35,7 @@ func station(t *testing.T, name string, addrs ...string) (*netns.Namespace, *fdb
 		}
 		return err
 	}))
-	d := openPacket(t, name, fdbased.Options{})
+	d := openPacket(t, name, o)
 	wiretest.WaitFor(t, "the link to be up", func() bool {
 		return <-wiretest.States(d) == ethstack.LinkUp
 	})
@@ -94,8 +94,8 @@ func TestKernelsTCP(t *testing.T) {
 	for name, addr := range map[string][2]string{"IPv4": {"10.9.0.1", "10.9.0.2"}, "IPv6": {"fd00:9::1", "fd00:9::2"}} {
 		t.Run(name, func(t *testing.T) {
 			bits := map[string]string{"IPv4": "/24", "IPv6": "/64"}[name]
-			na, a := station(t, "wa", addr[0]+bits)
-			nb, b := station(t, "wb", addr[1]+bits)
+			na, a := station(t, "wa", fdbased.Options{}, addr[0]+bits)
+			nb, b := station(t, "wb", fdbased.Options{}, addr[1]+bits)
 			var toB, toA passed
 			go wire(a, b, &toB)
 			go wire(b, a, &toA)

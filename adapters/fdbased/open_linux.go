@@ -22,6 +22,9 @@ func New(file *os.File, o Options) (*Device, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
+	if o.Queues > 1 {
+		return nil, fmt.Errorf("fdbased: %d queues of %s: one file is one queue, OpenPacket opens several", o.Queues, file.Name())
+	}
 	c, err := open(file, o)
 	if err != nil {
 		return nil, fmt.Errorf("fdbased: %s: %w", file.Name(), err)
@@ -44,7 +47,7 @@ func open(file *os.File, o Options) (conn, error) {
 		unix.Close(fd)
 		return nil, err
 	case domain == unix.AF_PACKET:
-		return takePacket(fd, typ, o)
+		return takePackets([]int{fd}, typ, o)
 	default:
 		return takeConnected(fd, domain, typ, file.Name(), o)
 	}
@@ -68,7 +71,7 @@ func takeConnected(fd, domain, typ int, name string, o Options) (conn, error) {
 	if o.MTU == 0 {
 		o.MTU = defaultMTU
 	}
-	s, err := newSocket(fd, name, o.MTU, o.HardwareAddr)
+	d, err := newBase([]int{fd}, name, o.MTU, o.HardwareAddr)
 	if err != nil {
 		return nil, err
 	}
@@ -80,9 +83,9 @@ func takeConnected(fd, domain, typ int, name string, o Options) (conn, error) {
 		unix.SetsockoptInt(fd, unix.IPPROTO_TCP, unix.TCP_NODELAY, 1)
 	}
 	if typ == unix.SOCK_STREAM {
-		return newStream(s), nil
+		return newStream(d), nil
 	}
-	m := newMessages(s)
+	m := newMessages(d)
 	m.ends = typ == unix.SOCK_SEQPACKET
 	return m, nil
 }
@@ -118,7 +121,7 @@ func openTAP(file *os.File, o Options) (conn, error) {
 	case o.MTU != 0:
 		return nil, errMTU
 	}
-	d, err := tap.Open(tap.Options{File: file, HardwareAddr: o.HardwareAddr})
+	d, err := tap.Open(tap.Options{Files: []*os.File{file}, HardwareAddr: o.HardwareAddr})
 	if err != nil {
 		return nil, fmt.Errorf("neither a socket that carries frames nor a TAP that can be used: %w", err)
 	}

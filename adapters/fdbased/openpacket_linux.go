@@ -1,7 +1,6 @@
 package fdbased
 
 import (
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -12,46 +11,21 @@ import (
 )
 
 // OpenPacket opens a packet socket on the interface of that name in the
-// network namespace of the calling thread.
+// network namespace of the calling thread, or as many as the options have
+// queues. Older kernels want the interface to be up for several queues.
 func OpenPacket(name string, o Options) (*Device, error) {
 	if err := o.check(); err != nil {
 		return nil, err
 	}
-	fd, err := openPacket(name)
+	fds, err := openPackets(name, max(o.Queues, 1))
 	if err != nil {
 		return nil, fmt.Errorf("fdbased: opening a packet socket on interface %q: %w", name, err)
 	}
-	c, err := takePacket(fd, unix.SOCK_RAW, o)
+	c, err := takePackets(fds, unix.SOCK_RAW, o)
 	if err != nil {
 		return nil, fmt.Errorf("fdbased: interface %q: %w", name, err)
 	}
 	return &Device{c}, nil
-}
-
-// allProtocols is ETH_P_ALL in network byte order.
-var allProtocols = binary.NativeEndian.Uint16([]byte{unix.ETH_P_ALL >> 8, unix.ETH_P_ALL})
-
-func openPacket(name string) (int, error) {
-	ifr, err := unix.NewIfreq(name)
-	if err != nil {
-		return -1, fmt.Errorf("no interface can have this name: %w", err)
-	}
-	// Of no protocol, it receives nothing before it is bound.
-	fd, err := unix.Socket(unix.AF_PACKET, unix.SOCK_RAW|unix.SOCK_CLOEXEC, 0)
-	if err != nil {
-		return -1, fmt.Errorf("%w%s", err, rights(err))
-	}
-	if err = setOptions(fd); err == nil {
-		err = unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, ifr)
-	}
-	if err == nil {
-		err = unix.Bind(fd, &unix.SockaddrLinklayer{Protocol: allProtocols, Ifindex: int(ifr.Uint32())})
-	}
-	if err != nil {
-		unix.Close(fd)
-		return -1, fmt.Errorf("%w%s", err, rights(err))
-	}
-	return fd, nil
 }
 
 // rights says what to do about an error.
@@ -89,29 +63,29 @@ func setOptions(fd int) error {
 	return nil
 }
 
-// takePacket makes a device of a packet socket. It closes the file descriptor
+// takePackets makes a device of packet sockets. It closes the file descriptors
 // on an error.
-func takePacket(fd, typ int, o Options) (conn, error) {
-	p, err := inspect(fd, typ, o)
+func takePackets(fds []int, typ int, o Options) (conn, error) {
+	p, err := inspect(fds[0], typ, o)
 	if err == nil {
-		err = p.join(fd, o)
+		err = p.join(fds[0], o)
 	}
 	if err != nil {
-		unix.Close(fd)
+		closeAll(fds)
 		return nil, err
 	}
 	hw := o.HardwareAddr
 	if hw.IsZero() {
 		hw = p.hardwareAddr
 	}
-	s, err := newSocket(fd, p.name, p.mtu, hw)
+	d, err := newBase(fds, p.name, p.mtu, hw)
 	if err != nil {
 		return nil, err
 	}
-	m := newMessages(s)
-	m.packet, m.offloads = true, packetOffloads(fd)
+	m := newMessages(d)
+	m.packet, m.offloads = true, packetOffloads(fds[0])
 	if err := m.watch(o.HardwareAddr.IsZero()); err != nil {
-		s.file.Close()
+		d.closeFiles()
 		return nil, err
 	}
 	return m, nil
@@ -200,7 +174,7 @@ func packetOffloads(fd int) ethstack.Offloads {
 // its hardware address.
 func (m *messages) watch(follow bool) error {
 	w, err := linkwatch.Start(linkwatch.Target{
-		Conn: m.raw, Namespace: unix.SIOCGSKNS, Find: findInterface,
+		Conn: m.queues[0].raw, Namespace: unix.SIOCGSKNS, Find: findInterface,
 		Observe: func(now *linkwatch.Message) { m.observe(now, follow) },
 		Lost:    m.lost,
 	}, nil)

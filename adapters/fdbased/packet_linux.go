@@ -54,30 +54,30 @@ func (a *metadata) tag() (tag [4]byte, ok bool) {
 
 // takePacket returns the length and the metadata of the frame of a message, of
 // which size bytes were read, and whether it is to be delivered.
-func (m *messages) takePacket(i, size int) (_ int, o ethstack.Offload, ok bool) {
-	r, a := &m.reader, &m.reader.meta[i]
+func (q *queue) takePacket(i, size int) (_ int, o ethstack.Offload, ok bool) {
+	a := &q.meta[i]
 	switch {
-	case size < ethstack.HeaderLen || !a.hasAuxdata(&r.headers[i].Hdr):
+	case size < ethstack.HeaderLen || !a.hasAuxdata(&q.headers[i].Hdr):
 		// Without it nobody knows which VLAN the frame is of.
-		m.count.readMalformed.Add(1)
+		q.count.readMalformed.Add(1)
 		return 0, o, false
 	case a.from.Pkttype == unix.PACKET_OUTGOING:
-		m.count.readOutgoing.Add(1)
+		q.count.readOutgoing.Add(1)
 		return 0, o, false
 	}
 	if o, ok = vnet.Get(a.vnet[:]); !ok {
-		m.count.readUnknownSegment.Add(1)
+		q.count.readUnknownSegment.Add(1)
 		return 0, o, false
 	}
 	tag, tagged := a.tag()
 	if !tagged {
 		return size, o, true
 	}
-	if size+frameio.TagLen > r.rooms[i] {
-		m.count.readTooLong.Add(1)
+	if size+frameio.TagLen > q.rooms[i] {
+		q.count.readTooLong.Add(1)
 		return 0, o, false
 	}
-	insertTag(r.frames[i].Bufs, size, tag)
+	insertTag(q.frames[i].Bufs, size, tag)
 	if o.Flags&ethstack.NeedsChecksum != 0 {
 		o.ChecksumStart += frameio.TagLen
 	}
@@ -89,11 +89,13 @@ func (m *messages) takePacket(i, size int) (_ int, o ethstack.Offload, ok bool) 
 
 // countKernelDrops adds what the kernel dropped since it was asked last.
 func (m *messages) countKernelDrops() {
-	m.raw.Control(func(fd uintptr) {
-		if s, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
-			m.count.readKernelDrops.Add(uint64(s.Drops))
-		}
-	})
+	for _, q := range m.queues {
+		q.raw.Control(func(fd uintptr) {
+			if s, err := unix.GetsockoptTpacketStats(int(fd), unix.SOL_PACKET, unix.PACKET_STATISTICS); err == nil {
+				m.count.readKernelDrops.Add(uint64(s.Drops))
+			}
+		})
+	}
 }
 
 // isCutOff reports whether the kernel has taken the interface away from a

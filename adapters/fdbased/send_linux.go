@@ -70,7 +70,7 @@ func (m *messages) Write(queue int, frames []ethstack.Frame) (int, error) {
 	w := m.writers.Get().(*writer)
 	w.frames, w.n = frames, 0
 	// Control takes no lock but keeps the file descriptor from being closed.
-	err := m.raw.Control(w.run)
+	err := m.queues[queue].raw.Control(w.run)
 	n := w.n
 	w.frames = nil
 	m.writers.Put(w)
@@ -112,17 +112,17 @@ func (w *writer) writeAll(fd uintptr) {
 
 // checkFrame finds frames that the device does not take. It writes the metadata
 // of one that it takes to header.
-func (s *socket) checkFrame(f *ethstack.Frame, header []byte) error {
+func (d *base) checkFrame(f *ethstack.Frame, header []byte) error {
 	length := f.WireLen()
 	switch {
 	case length < ethstack.HeaderLen:
-		s.count.writeInvalid.Add(1)
+		d.count.writeInvalid.Add(1)
 		return errTooShort
-	case !vnet.Put(header, f.Offload, s.offloads):
-		s.count.writeInvalid.Add(1)
+	case !vnet.Put(header, f.Offload, d.offloads):
+		d.count.writeInvalid.Add(1)
 		return ethstack.ErrUnsupportedOffload
-	case length > frameio.Limit(f, int(s.mtu.Load()), s.offloads):
-		s.count.writeTooLong.Add(1)
+	case length > frameio.Limit(f, int(d.mtu.Load()), d.offloads):
+		d.count.writeTooLong.Add(1)
 		return ethstack.ErrMessageTooLong
 	}
 	return nil
@@ -172,28 +172,28 @@ func isGone(errno unix.Errno) bool {
 }
 
 // writeError says what the kernel's error means for the frame.
-func (s *socket) writeError(errno unix.Errno, o ethstack.Offload) error {
+func (d *base) writeError(errno unix.Errno, o ethstack.Offload) error {
 	switch errno {
 	case unix.ENETDOWN:
 		// Choice: an interface that is down refuses frames. It may come up again.
-		s.count.writeDown.Add(1)
+		d.count.writeDown.Add(1)
 		return errDown
 	case unix.EAGAIN, unix.ENOBUFS, unix.ENOMEM:
-		s.count.writeFull.Add(1)
+		d.count.writeFull.Add(1)
 		return errFull
 	case unix.EMSGSIZE:
-		s.count.writeTooLong.Add(1)
+		d.count.writeTooLong.Add(1)
 		return ethstack.ErrMessageTooLong
 	case unix.EINVAL:
-		s.count.writeInvalid.Add(1)
+		d.count.writeInvalid.Add(1)
 		if o != (ethstack.Offload{}) {
 			return errRejected
 		}
 	}
 	if isGone(errno) {
-		s.count.writeGone.Add(1)
-		s.gone()
+		d.count.writeGone.Add(1)
+		d.gone()
 		return ethstack.ErrDisconnected
 	}
-	return fmt.Errorf("fdbased: writing to %s: %w", s.name, errno)
+	return fmt.Errorf("fdbased: writing to %s: %w", d.name, errno)
 }

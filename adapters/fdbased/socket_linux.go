@@ -24,10 +24,9 @@ var (
 	errTooShort = errors.New("fdbased: the frame is shorter than an Ethernet header, 14 bytes")
 )
 
-// A socket is what all kinds of devices in this package have.
-type socket struct {
-	file         *os.File
-	raw          syscall.RawConn // file's
+// base is what all kinds of devices in this package have.
+type base struct {
+	sockets      []*socket // one for each queue
 	name         string
 	hardwareAddr atomic.Pointer[ethstack.HardwareAddr]
 	mtu          atomic.Int32
@@ -38,31 +37,62 @@ type socket struct {
 	count        counters
 }
 
+// A socket is one queue of a device.
+type socket struct {
+	*base
+	file *os.File
+	raw  syscall.RawConn // file's
+}
+
 type counters struct {
 	readTooLong, readUnknownSegment, readMalformed              atomic.Uint64
 	readOutgoing, readOutOfSync, readKernelDrops                atomic.Uint64
 	writeDown, writeFull, writeTooLong, writeInvalid, writeGone atomic.Uint64
 }
 
-// newSocket takes the file descriptor over, and closes it on an error.
-func newSocket(fd int, name string, mtu int, hw ethstack.HardwareAddr) (*socket, error) {
-	if err := unix.SetNonblock(fd, true); err != nil {
-		unix.Close(fd)
-		return nil, err
+// newBase takes the file descriptors over, and closes them on an error.
+func newBase(fds []int, name string, mtu int, hw ethstack.HardwareAddr) (*base, error) {
+	d := &base{name: name}
+	d.mtu.Store(int32(mtu))
+	d.hardwareAddr.Store(&hw)
+	for i, fd := range fds {
+		if err := d.add(fd); err != nil {
+			closeAll(fds[i+1:])
+			d.closeFiles()
+			return nil, fmt.Errorf("it cannot be waited for: %w", err)
+		}
 	}
-	s := &socket{file: os.NewFile(uintptr(fd), name), name: name}
-	s.mtu.Store(int32(mtu))
-	s.hardwareAddr.Store(&hw)
+	return d, nil
+}
+
+// add takes a file descriptor over.
+func (d *base) add(fd int) error {
+	nonblock := unix.SetNonblock(fd, true)
+	s := &socket{base: d, file: os.NewFile(uintptr(fd), d.name)}
+	d.sockets = append(d.sockets, s)
 	// Where the poller does not take it, Read would not wait.
-	err := s.file.SetDeadline(time.Time{})
-	if err == nil {
-		s.raw, err = s.file.SyscallConn()
+	deadline := s.file.SetDeadline(time.Time{})
+	raw, err := s.file.SyscallConn()
+	s.raw = raw
+	return errors.Join(nonblock, deadline, err)
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
+		unix.Close(fd)
 	}
-	if err != nil {
-		s.file.Close()
-		return nil, fmt.Errorf("it cannot be waited for: %w", err)
+}
+
+// closeFiles closes the file descriptors and returns the first error. It waits
+// for system calls under way, which do not block, so that none can use the
+// number of a file descriptor that has become another file's.
+func (d *base) closeFiles() (first error) {
+	for _, s := range d.sockets {
+		if err := s.file.Close(); err != nil && first == nil {
+			first = errors.Unwrap(err)
+		}
 	}
-	return s, nil
+	return first
 }
 
 // bufferSize is what is asked for as a socket's buffers, in bytes: a full
@@ -81,45 +111,45 @@ func enlargeBuffers(fd int) {
 }
 
 // Info describes the device.
-func (s *socket) Info() ethstack.DeviceInfo {
-	mtu := int(s.mtu.Load())
+func (d *base) Info() ethstack.DeviceInfo {
+	mtu := int(d.mtu.Load())
 	return ethstack.DeviceInfo{
-		Name: s.name, HardwareAddr: *s.hardwareAddr.Load(), MTU: mtu,
-		MaxFrame: frameio.MaxFrame(mtu, s.offloads), Offloads: s.offloads,
+		Name: d.name, HardwareAddr: *d.hardwareAddr.Load(), MTU: mtu,
+		MaxFrame: frameio.MaxFrame(mtu, d.offloads), Offloads: d.offloads,
 	}
 }
 
-// Queues returns 1.
-func (s *socket) Queues() int { return 1 }
+// Queues returns how many there are.
+func (d *base) Queues() int { return len(d.sockets) }
 
 // Notify sets the function that is told of the link's state.
-func (s *socket) Notify(f func(ethstack.LinkState)) { s.state.Notify(f) }
+func (d *base) Notify(f func(ethstack.LinkState)) { d.state.Notify(f) }
 
 // checkQueue finds a queue that is none.
-func (s *socket) checkQueue(queue int) error {
-	if queue != 0 {
-		return fmt.Errorf("fdbased: %s has no queue %d: it has one, 0", s.name, queue)
+func (d *base) checkQueue(queue int) error {
+	if queue < 0 || queue >= len(d.sockets) {
+		return fmt.Errorf("fdbased: %s has no queue %d: it has %d, numbered from 0", d.name, queue, len(d.sockets))
 	}
 	return nil
 }
 
-// gone ends the link for good, and with it a Read that waits.
-func (s *socket) gone() {
-	s.over.Store(true)
-	s.state.Set(ethstack.LinkGone)
-	s.file.SetReadDeadline(time.Unix(1, 0))
+// gone ends the link for good, and with it each Read that waits.
+func (d *base) gone() {
+	d.over.Store(true)
+	d.state.Set(ethstack.LinkGone)
+	for _, s := range d.sockets {
+		s.file.SetReadDeadline(time.Unix(1, 0))
+	}
 }
 
-// Close ends Read and gives the file descriptor up.
-func (s *socket) Close() error {
-	if s.closed.Swap(true) {
+// Close ends Read and gives the file descriptors up.
+func (d *base) Close() error {
+	if d.closed.Swap(true) {
 		return nil
 	}
-	s.state.Close()
-	// This waits for system calls under way, which do not block, so that none
-	// can use the number of a file descriptor that has become another file's.
-	if err := s.file.Close(); err != nil {
-		return fmt.Errorf("fdbased: closing %s: %w", s.name, errors.Unwrap(err))
+	d.state.Close()
+	if err := d.closeFiles(); err != nil {
+		return fmt.Errorf("fdbased: closing %s: %w", d.name, err)
 	}
 	return nil
 }
@@ -157,14 +187,14 @@ func (s *socket) readResult(n int, failed, waiting error) (int, error) {
 }
 
 // refuse is Write on a device that is gone or closed.
-func (s *socket) refuse(frames []ethstack.Frame) (int, error) {
-	s.count.writeGone.Add(uint64(len(frames)))
+func (d *base) refuse(frames []ethstack.Frame) (int, error) {
+	d.count.writeGone.Add(uint64(len(frames)))
 	return frameio.Refuse(frames, ethstack.ErrDisconnected)
 }
 
 // stats returns the counters.
-func (s *socket) stats() Stats {
-	c := &s.count
+func (d *base) stats() Stats {
+	c := &d.count
 	return Stats{
 		ReadTooLong: c.readTooLong.Load(), ReadUnknownSegment: c.readUnknownSegment.Load(),
 		ReadMalformed: c.readMalformed.Load(), ReadOutgoing: c.readOutgoing.Load(),

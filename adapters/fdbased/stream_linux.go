@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/frameio"
 )
 
 // stream is a connection on which each frame follows its length.
@@ -38,8 +39,8 @@ type streamReader struct {
 	try    func(fd uintptr) bool
 }
 
-func newStream(s *socket) *stream {
-	c := &stream{socket: s}
+func newStream(d *base) *stream {
+	c := &stream{socket: d.sockets[0]}
 	c.reader.buf = make([]byte, streamBuffer)
 	c.reader.try = c.tryRead
 	c.writer.run, c.writer.flush, c.writer.try = c.writeAll, c.flush, c.tryFlush
@@ -105,7 +106,7 @@ func (c *stream) takeAll() {
 		}
 		r.start += prefixLen + size
 		f := &r.frames[r.n]
-		if !scatter(f.Bufs, 0, rest[:size]) {
+		if !frameio.Scatter(f.Bufs, 0, rest[:size]) {
 			c.count.readTooLong.Add(1)
 			continue
 		}

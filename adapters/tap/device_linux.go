@@ -14,10 +14,12 @@ import (
 	"github.com/ethlink/ethlink/internal/linkwatch"
 )
 
-// Device is an open TAP. It has one queue.
+// Device is an open TAP.
 type Device struct {
-	file         *os.File
-	raw          syscall.RawConn // file's
+	files  []*os.File // all of them
+	queues []*queue
+	// writing is where the frames of each queue are written to, see create.
+	writing      []syscall.RawConn
 	name         string
 	hardwareAddr ethstack.HardwareAddr
 	offloads     ethstack.Offloads
@@ -27,7 +29,6 @@ type Device struct {
 
 	mtu     atomic.Int32
 	stats   counters
-	reader  reader
 	writers sync.Pool // of *writer
 	state   linkstate.Notifier
 	watcher *linkwatch.Watcher // nil if the interface cannot be watched
@@ -52,28 +53,25 @@ func Open(o Options) (*Device, error) {
 	}
 	d, err := newDevice(t, o)
 	if err != nil {
-		t.file.Close()
+		closeFiles(t.files)
 		return nil, err
 	}
-	if o.File != nil {
-		// The device has a file descriptor of its own for the same TAP.
-		o.File.Close()
-	}
+	// The device has file descriptors of its own for the same TAP.
+	closeFiles(o.Files)
 	return d, nil
 }
 
 func newDevice(t opened, o Options) (*Device, error) {
-	raw, err := t.file.SyscallConn()
-	if err != nil {
+	d := &Device{files: t.files, name: t.name, offloads: t.offloads, vnetLen: t.vnetLen}
+	if err := d.connect(t.queues); err != nil {
 		return nil, fmt.Errorf("tap: %s: %w", t.name, err)
 	}
-	d := &Device{file: t.file, raw: raw, name: t.name, offloads: t.offloads, vnetLen: t.vnetLen}
-	d.reader.try = d.tryRead
 	d.writers.New = func() any { return newWriter(d) }
 	d.mtu.Store(defaultMTU)
 	if o.MTU != 0 {
 		d.mtu.Store(int32(o.MTU))
 	}
+	var err error
 	if d.hardwareAddr, err = chooseHardwareAddr(o.HardwareAddr, t.kernelAddr); err != nil {
 		return nil, fmt.Errorf("tap: %s: %w", t.name, err)
 	}
@@ -81,6 +79,28 @@ func newDevice(t opened, o Options) (*Device, error) {
 		return nil, err
 	}
 	return d, nil
+}
+
+// connect makes the queues, of which there are n.
+func (d *Device) connect(n int) error {
+	var conns []syscall.RawConn
+	for _, f := range d.files {
+		raw, err := f.SyscallConn()
+		if err != nil {
+			return err
+		}
+		conns = append(conns, raw)
+	}
+	for _, raw := range conns[:n] {
+		d.queues = append(d.queues, newQueue(d, raw))
+		d.writing = append(d.writing, raw)
+	}
+	if len(conns) > n {
+		for i := range d.writing {
+			d.writing[i] = conns[n]
+		}
+	}
+	return nil
 }
 
 // defaultMTU is assumed where the interface cannot be asked.
@@ -94,13 +114,13 @@ func (d *Device) Info() ethstack.DeviceInfo {
 	}
 }
 
-// Queues returns 1.
-func (d *Device) Queues() int { return 1 }
+// Queues returns how many queues the device was opened with.
+func (d *Device) Queues() int { return len(d.queues) }
 
 // checkQueue finds a queue that is none.
 func (d *Device) checkQueue(queue int) error {
-	if queue != 0 {
-		return fmt.Errorf("tap: %s has no queue %d: it has one, 0", d.name, queue)
+	if queue < 0 || queue >= len(d.queues) {
+		return fmt.Errorf("tap: %s has no queue %d: it has %d, numbered from 0", d.name, queue, len(d.queues))
 	}
 	return nil
 }
@@ -122,10 +142,20 @@ func (d *Device) Close() error {
 	d.watcher.Close()
 	// This waits for system calls under way, which do not block, so that none
 	// can use the number of a file descriptor that has become another file's.
-	if err := d.file.Close(); err != nil {
-		return fmt.Errorf("tap: closing %s: %w", d.name, errors.Unwrap(err))
+	if err := closeFiles(d.files); err != nil {
+		return fmt.Errorf("tap: closing %s: %w", d.name, err)
 	}
 	return nil
+}
+
+// closeFiles closes all files, and returns the first error.
+func closeFiles(files []*os.File) (first error) {
+	for _, f := range files {
+		if err := f.Close(); err != nil && first == nil {
+			first = errors.Unwrap(err)
+		}
+	}
+	return first
 }
 
 // Stats returns what was counted so far.

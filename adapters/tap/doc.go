@@ -19,6 +19,32 @@
 // and a frame lost is then up to 64 KiB of datagrams lost. Writing them is
 // offered where the kernel takes them (Linux 6.2).
 //
+// # Queues
+//
+// With [Options.Queues] several goroutines read at the same time, each its own
+// queue. That pays with several processors and many flows: for one flow, or on
+// few processors, one queue is as fast or faster, and is the default.
+//
+// Which queue a flow comes in on is the kernel's choice, by a hash of its
+// addresses and ports that is the same for both directions, and does not change:
+// so its frames stay in order. Frames that are not IP come in on one queue. The
+// queue given to Write does not matter: any number of goroutines can write at
+// the same time, and a frame is written when Write returns.
+//
+// Of queues given as [Options.Files] this holds with one exception: the kernel
+// moves a flow to the queue that its last frame was written to, and back some
+// seconds later if none is written. What was left in the old queue may then be
+// overtaken once. So write a flow always to the same queue, as the endpoint
+// does.
+//
+// # What is not taken
+//
+// The kernel takes in a frame while it is written, so a TAP is never full: a
+// Write that overloads the kernel takes longer, and what the kernel has no room
+// for it drops and counts itself. Only a want of kernel memory, or a limit that
+// somebody has set (TUNSETSNDBUF), fails with an error that wraps
+// [ethstack.ErrNoBufferSpace].
+//
 // # The state of the link
 //
 // The link is up while the interface is up and has its carrier. While it is

@@ -13,7 +13,7 @@ func TestMain(m *testing.M) { nstest.Main(m) }
 
 // open opens a TAP that is up, and on which the kernel sends nothing by
 // itself. It is closed when the test ends.
-func open(t *testing.T, o tap.Options) *tap.Device {
+func open(t testing.TB, o tap.Options) *tap.Device {
 	t.Helper()
 	nstest.NeedTUN(t)
 	wiretest.Check(t, netns.SetIPv6("default", false)) // for new interfaces
@@ -22,4 +22,11 @@ func open(t *testing.T, o tap.Options) *tap.Device {
 	wiretest.Check(t, err)
 	wiretest.CloseLater(t, d)
 	return d
+}
+
+// queueOfExperiments returns the queue that frames come in on which are not IP.
+func queueOfExperiments(t testing.TB, d *tap.Device, kernel wiretest.PacketSocket) int {
+	t.Helper()
+	frame := wiretest.Frame(60, 1)
+	return wiretest.QueuesOf(t, d, [][]byte{frame}, func(int) { kernel.Send(t, nil, frame) })[0]
 }

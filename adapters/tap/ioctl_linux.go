@@ -100,13 +100,13 @@ func openError(err error) error {
 	case unix.ENXIO, unix.ENODEV:
 		what = " (the kernel has no driver for it: CONFIG_TUN, `modprobe tun`)"
 	case unix.EACCES, unix.EPERM:
-		what = " (no access: `chmod 0666 " + devicePath + "`, which is safe, or run as root, or have a TAP opened for you and pass it as File)"
+		what = " (no access: `chmod 0666 " + devicePath + "`, which is safe, or run as root, or have a TAP opened for you and pass it in Files)"
 	}
 	return fmt.Errorf("tap: opening %s%s: %w", devicePath, what, err)
 }
 
 // createError says why the kernel gives no TAP of that name.
-func createError(name string, err error) error {
+func createError(name string, several bool, err error) error {
 	what := ""
 	exists := control(name, unix.SIOCGIFINDEX, nil) == nil
 	switch {
@@ -116,8 +116,12 @@ func createError(name string, err error) error {
 		what = ": needs CAP_NET_ADMIN: run as root, or in a user and network namespace of your own, or make it first with `ip tuntap add " + name + " mode tap user $USER`"
 	case err == unix.EBUSY:
 		what = ": another program has it open"
+	case err == unix.EINVAL && exists && several:
+		what = ": the interface of this name is no TAP, or one with a single queue: make it with `ip tuntap add " + name + " mode tap multi_queue`, or leave Queues 0"
 	case err == unix.EINVAL && exists:
 		what = ": the interface of this name is no TAP"
+	case err == unix.E2BIG:
+		what = ": other programs have queues of it, and there are no more left"
 	case err == unix.EINVAL:
 		what = ": the kernel does not take the name, or lacks IFF_VNET_HDR (then set NoOffload)"
 	}

@@ -17,109 +17,85 @@ import (
 
 // opened is a TAP with what is known of it.
 type opened struct {
-	file       *os.File
+	// files are the queues, and one more to write to if there is one.
+	files      []*os.File
+	queues     int
 	name       string
 	kernelAddr ethstack.HardwareAddr
 	vnetLen    int
 	offloads   ethstack.Offloads
 }
 
-const devicePath = "/dev/net/tun"
-
-// openTAP opens or takes over the file descriptor, and finds out what it can
+// openTAP opens or takes over the file descriptors, and finds out what they can
 // do. The TAP is of the network namespace of the calling thread.
-func openTAP(o Options) (t opened, err error) {
+func openTAP(o Options) (opened, error) {
 	runtime.LockOSThread()
 	defer runtime.UnlockOSThread()
-	var fd int
-	if o.File != nil {
-		if fd, err = frameio.Duplicate(o.File); err != nil {
-			err = fmt.Errorf("tap: File: %w", err)
-		}
-	} else {
-		fd, err = create(o)
-	}
+	fds, err := obtain(o)
 	if err != nil {
 		return opened{}, err
 	}
-	defer func() {
-		if err != nil && t.file == nil {
-			unix.Close(fd)
-		} else if err != nil {
-			t.file.Close()
-		}
-	}()
-	if t, err = inspect(fd, o); err != nil {
+	t, err := inspect(fds, o)
+	if err != nil {
+		closeAll(fds)
 		return t, err
 	}
-	// Only now: the poller takes a TAP only once it has its interface.
-	if err = unix.SetNonblock(fd, true); err != nil {
-		return t, fmt.Errorf("tap: %s: %w", t.name, err)
-	}
-	t.file = os.NewFile(uintptr(fd), devicePath)
-	if err = t.file.SetDeadline(time.Time{}); err != nil {
+	t.queues = max(len(o.Files), o.Queues, 1)
+	if t.files, err = pollable(fds); err != nil {
 		return t, fmt.Errorf("tap: %s cannot be waited for: %w", t.name, err)
 	}
 	return t, nil
 }
 
-// create opens a new TAP or one that exists by its name.
-func create(o Options) (int, error) {
-	fd, err := unix.Open(devicePath, unix.O_RDWR|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return 0, openError(err)
+// obtain returns the file descriptors of the queues, and another one to write
+// to if there is one.
+func obtain(o Options) (fds []int, err error) {
+	if len(o.Files) == 0 {
+		return create(o)
 	}
-	name := o.Name
-	if name == "" {
-		name = "tap%d"
+	for i, f := range o.Files {
+		fd, err := frameio.Duplicate(f)
+		if err != nil {
+			closeAll(fds)
+			return nil, fmt.Errorf("tap: Files[%d]: %w", i, err)
+		}
+		fds = append(fds, fd)
 	}
-	flags := uint16(unix.IFF_TAP | unix.IFF_NO_PI)
-	if !o.NoOffload {
-		flags |= unix.IFF_VNET_HDR
-	}
-	err = setInterface(fd, name, flags)
-	if err == unix.EINVAL {
-		// A TAP that was made for several queues wants to be opened as such.
-		err = setInterface(fd, name, flags|unix.IFF_MULTI_QUEUE)
-	}
-	if err != nil {
+	return fds, nil
+}
+
+func closeAll(fds []int) {
+	for _, fd := range fds {
 		unix.Close(fd)
-		return 0, createError(name, err)
 	}
-	return fd, nil
 }
 
-func setInterface(fd int, name string, flags uint16) error {
-	ifr, err := unix.NewIfreq(name)
+// pollable makes files of the descriptors, which it closes on an error.
+func pollable(fds []int) (files []*os.File, err error) {
+	for _, fd := range fds {
+		// Only now: the poller takes a TAP only once it has its interface.
+		failed := unix.SetNonblock(fd, true)
+		f := os.NewFile(uintptr(fd), devicePath)
+		files = append(files, f)
+		err = errors.Join(err, failed, f.SetDeadline(time.Time{}))
+	}
 	if err != nil {
-		return err
+		closeFiles(files)
+		return nil, err
 	}
-	ifr.SetUint16(flags)
-	return unix.IoctlIfreq(fd, unix.TUNSETIFF, ifr)
+	return files, nil
 }
 
-// inspect finds out what a file descriptor is, and has the kernel use the
+// inspect finds out what the file descriptors are, and has the kernel use the
 // offloads.
-func inspect(fd int, o Options) (opened, error) {
-	// The name does not matter, it is filled in.
-	ifr, err := unix.NewIfreq("tap")
-	if err == nil {
-		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, ifr)
+func inspect(fds []int, o Options) (opened, error) {
+	t, flags, err := identify(fds, o)
+	if err != nil {
+		return t, err
 	}
-	switch {
-	case err == unix.EBADFD:
-		return opened{}, errors.New("tap: File is /dev/net/tun without an interface: do TUNSETIFF first, or leave File out and give the Name")
-	case err != nil:
-		return opened{}, fmt.Errorf("tap: File is no TAP (want /dev/net/tun, opened, with TUNSETIFF done): %w", err)
-	}
-	t, flags := opened{name: ifr.Name()}, ifr.Uint16()
-	switch {
-	case flags&unix.IFF_TAP == 0:
-		return t, fmt.Errorf("tap: %s is a TUN, which carries IP packets: want a TAP (IFF_TAP)", t.name)
-	case flags&unix.IFF_NO_PI == 0:
+	fd := fds[0] // what is asked and set here is the interface's
+	if hasPacketInfo(fd) {
 		return t, fmt.Errorf("tap: %s was opened without IFF_NO_PI: want frames without the extra 4 bytes", t.name)
-	case o.File != nil && o.Name != "" && o.Name != t.name:
-		return t, fmt.Errorf("tap: File is interface %q, but Name is %q: leave Name out", t.name, o.Name)
 	}
 	if flags&unix.IFF_VNET_HDR != 0 {
 		if t.vnetLen, err = unix.IoctlGetInt(fd, unix.TUNGETVNETHDRSZ); err != nil {

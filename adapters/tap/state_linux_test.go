@@ -3,6 +3,8 @@ package tap_test
 import (
 	"bytes"
 	"errors"
+	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/ethlink/ethlink/adapters/tap"
@@ -83,6 +85,64 @@ func TestDeletedInterface(t *testing.T) {
 	wiretest.Check(t, d.Close())
 }
 
+// TestSeveralQueuesEndTogether: with the device or with its interface, each
+// Read under way ends and each queue is gone.
+func TestSeveralQueuesEndTogether(t *testing.T) {
+	nstest.NeedTUN(t)
+	for name, end := range map[string]func(*tap.Device) error{
+		"closed":  (*tap.Device).Close,
+		"deleted": func(d *tap.Device) error { return netns.DelLink(d.Info().Name) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			nstest.CheckLeaks(t)
+			d := open(t, tap.Options{Queues: someQueues})
+			done := make(chan error)
+			for q := range someQueues {
+				go func() {
+					_, err := d.Read(q, wiretest.Memory(d, 1))
+					done <- err
+				}()
+			}
+			wiretest.Check(t, end(d))
+			for range someQueues {
+				if err := <-done; !errors.Is(err, ethstack.ErrDisconnected) {
+					t.Errorf("Read under way: %v, want %v", err, ethstack.ErrDisconnected)
+				}
+			}
+			wiretest.WaitFor(t, "the link to be gone", func() bool {
+				return <-wiretest.States(d) == ethstack.LinkGone
+			})
+			for q := range someQueues {
+				if _, err := d.Read(q, wiretest.Memory(d, 1)); !errors.Is(err, ethstack.ErrDisconnected) {
+					t.Errorf("Read of queue %d: %v, want %v", q, err, ethstack.ErrDisconnected)
+				}
+				f := []ethstack.Frame{{Bufs: [][]byte{wiretest.Frame(60, 1)}}}
+				if _, err := d.Write(q, f); !errors.Is(err, ethstack.ErrDisconnected) {
+					t.Errorf("Write to queue %d: %v, want %v", q, err, ethstack.ErrDisconnected)
+				}
+			}
+			wiretest.Check(t, d.Close())
+		})
+	}
+}
+
+// TestQueueThatIsNone: the error names it.
+func TestQueueThatIsNone(t *testing.T) {
+	for queues, bad := range map[int][]int{1: {-1, 1}, someQueues: {-1, someQueues, someQueues + 1}} {
+		d := open(t, tap.Options{Queues: queues})
+		for _, q := range bad {
+			frames := []ethstack.Frame{{Bufs: [][]byte{wiretest.Frame(60, 1)}}}
+			n, err := d.Read(q, frames)
+			if want := fmt.Sprintf("no queue %d: it has %d", q, queues); n != 0 || err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("Read of queue %d: %d, %v; want an error that says %q", q, n, err, want)
+			}
+			if n, werr := d.Write(q, frames); n != 0 || werr == nil || frames[0].Err != werr {
+				t.Errorf("Write to queue %d: %d, %v; want an error", q, n, werr)
+			}
+		}
+	}
+}
+
 // TestBridgePortIsNotDeleted: what a bridge reports when an interface stops
 // being its port looks like a deletion.
 func TestBridgePortIsNotDeleted(t *testing.T) {
@@ -113,11 +173,17 @@ func TestChangedMTU(t *testing.T) {
 
 func TestMovedInterface(t *testing.T) {
 	nstest.Need(t)
+	for _, queues := range []int{1, someQueues} {
+		t.Run(fmt.Sprint(queues), func(t *testing.T) { testMoved(t, queues) })
+	}
+}
+
+func testMoved(t *testing.T, queues int) {
 	nstest.CheckLeaks(t)
 	other, err := netns.New()
 	wiretest.Check(t, err)
 	t.Cleanup(func() { other.Close() })
-	d := open(t, tap.Options{})
+	d := open(t, tap.Options{Queues: queues})
 	name := d.Info().Name
 	c := wiretest.States(d)
 	wiretest.Expect(t, c, "Notify", ethstack.LinkUp)
@@ -133,11 +199,16 @@ func TestMovedInterface(t *testing.T) {
 	}
 	var kernel wiretest.PacketSocket
 	wiretest.Check(t, other.Do(func() error { kernel = wiretest.Listen(t, name, false); return nil }))
-	want := wiretest.Frame(60, 9)
-	wiretest.Write(t, d, want, ethstack.Offload{})
-	if _, got := kernel.Receive(t); !bytes.Equal(got, want) {
-		t.Errorf("in the other namespace the kernel received %x, want %x", got, want)
+	for q := range queues {
+		want := wiretest.Frame(60, byte(q))
+		if n, err := d.Write(q, []ethstack.Frame{{Bufs: [][]byte{want}}}); n != 1 || err != nil {
+			t.Errorf("Write to queue %d: %d, %v", q, n, err)
+		}
+		if _, got := kernel.Receive(t); !bytes.Equal(got, want) {
+			t.Errorf("in the other namespace the kernel received %x through queue %d, want %x", got, q, want)
+		}
 	}
+	queueOfExperiments(t, d, kernel)
 	wiretest.Check(t, other.Do(func() error { return netns.DelLink(name) }))
 	for got := range c {
 		if got == ethstack.LinkGone {

@@ -1,8 +1,10 @@
 package tap
 
 import (
+	"errors"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/ethlink/ethlink/ethstack"
@@ -15,11 +17,16 @@ type Options struct {
 	// `ip tuntap add` makes it, or a new one. "%d" in it stands for the first
 	// number that is free. Empty means "tap%d", or File's.
 	Name string
-	// File is a TAP that somebody else opened, with TUNSETIFF done. Once Open
-	// has returned without an error it belongs to the device and is not to be
-	// used any more; otherwise it stays the caller's. It may be of another
+	// Files are a TAP that somebody else opened, with TUNSETIFF done: one, or of
+	// a TAP with several queues (IFF_MULTI_QUEUE) one for each. Once Open has
+	// returned without an error they belong to the device and are not to be used
+	// any more; otherwise they stay the caller's. The TAP may be of another
 	// network namespace.
-	File *os.File
+	Files []*os.File
+	// Queues is how many queues the device has, from 1 to 255; 0 means 1, or as
+	// many as there are Files. An interface that exists must have been made for
+	// several: `ip tuntap add ... mode tap multi_queue`.
+	Queues int
 	// HardwareAddr is this end's; zero means a random one.
 	HardwareAddr ethstack.HardwareAddr
 	// KernelHardwareAddr is set on the interface; zero leaves it as it is.
@@ -30,7 +37,7 @@ type Options struct {
 	// Up brings the interface up.
 	Up bool
 	// NoOffload makes the device read and write plain frames only. It cannot be
-	// had for a File that was opened with IFF_VNET_HDR, where it only keeps the
+	// had for Files that were opened with IFF_VNET_HDR, where it only keeps the
 	// kernel from using the offloads.
 	NoOffload bool
 }
@@ -41,6 +48,8 @@ const (
 	maxMTU = 65535 - ethstack.HeaderLen
 	// maxName is the longest name of an interface: IFNAMSIZ without its zero.
 	maxName = 15
+	// maxQueues is the kernel's MAX_TAP_QUEUES without the one for writing.
+	maxQueues = 255
 )
 
 // check finds options that no kernel would take.
@@ -50,6 +59,12 @@ func (o *Options) check() error {
 		return fmt.Errorf("tap: interface name %q has %d bytes: at most %d are allowed", o.Name, len(o.Name), maxName)
 	case o.Name == "." || o.Name == ".." || strings.ContainsAny(o.Name, "/: \t\n\v\f\r\x00"):
 		return fmt.Errorf("tap: interface name %q: slashes, colons and white space are not allowed", o.Name)
+	case o.Queues < 0 || o.Queues > maxQueues:
+		return fmt.Errorf("tap: %d queues: from 1 to %d are allowed, or 0 for one", o.Queues, maxQueues)
+	case len(o.Files) > 0 && o.Queues != 0 && o.Queues != len(o.Files):
+		return fmt.Errorf("tap: %d queues, but %d Files: each file is a queue, leave Queues 0", o.Queues, len(o.Files))
+	case slices.Contains(o.Files, nil):
+		return errors.New("tap: one of Files is nil: want open files, or none")
 	case o.MTU != 0 && (o.MTU < minMTU || o.MTU > maxMTU):
 		return fmt.Errorf("tap: MTU %d: from %d to %d is allowed, or 0 to leave it as it is", o.MTU, minMTU, maxMTU)
 	case o.HardwareAddr.IsGroup():

@@ -1,6 +1,7 @@
 package tap
 
 import (
+	"os"
 	"strings"
 	"testing"
 
@@ -17,6 +18,10 @@ func TestOptionsThatNoKernelTakes(t *testing.T) {
 		{"name with a slash", Options{Name: "a/b"}, []string{`"a/b"`, "slashes"}},
 		{"name with a space", Options{Name: "a b"}, []string{`"a b"`, "white space"}},
 		{"name of a folder", Options{Name: ".."}, []string{`".."`}},
+		{"negative queues", Options{Queues: -1}, []string{"-1 queues", "from 1 to 255"}},
+		{"many queues", Options{Queues: 256}, []string{"256 queues", "to 255"}},
+		{"queues without files", Options{Queues: 2, Files: []*os.File{os.Stdin}}, []string{"2 queues", "1 Files", "leave Queues 0"}},
+		{"no file", Options{Files: []*os.File{nil}}, []string{"Files is nil"}},
 		{"small MTU", Options{MTU: 67}, []string{"67", "from 68 to 65521"}},
 		{"negative MTU", Options{MTU: -1}, []string{"-1", "from 68"}},
 		{"large MTU", Options{MTU: 65522}, []string{"65522", "to 65521"}},

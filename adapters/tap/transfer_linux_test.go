@@ -40,6 +40,26 @@ func TestDeviceContract(t *testing.T) {
 	}
 }
 
+// TestDeviceContractOfSeveralQueues: frames that are not IP have no flow, and
+// come in on one queue.
+func TestDeviceContractOfSeveralQueues(t *testing.T) {
+	nstest.NeedTUN(t)
+	devicetest.Run(t, func(t *testing.T) (a, b ethstack.Device) {
+		wiretest.Check(t, netns.AddBridge("br"))
+		t.Cleanup(func() { wiretest.Check(t, netns.DelLink("br")) })
+		var pair [2]wiretest.OneQueue
+		for i := range pair {
+			d := open(t, tap.Options{Queues: someQueues})
+			name := d.Info().Name
+			kernel := wiretest.Listen(t, name, false)
+			pair[i] = wiretest.OneQueue{Device: d, Queue: queueOfExperiments(t, d, kernel)}
+			wiretest.Check(t, netns.SetBridge(name, "br"))
+		}
+		wiretest.Check(t, netns.SetIPv6("br", false), netns.SetUp("br"))
+		return pair[0], pair[1]
+	})
+}
+
 func TestFramesBothWays(t *testing.T) {
 	for _, tt := range []struct {
 		name string

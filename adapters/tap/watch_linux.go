@@ -13,7 +13,7 @@ import (
 // configure sets what the options ask for, and starts to watch the interface.
 func (d *Device) configure(o Options) error {
 	target := linkwatch.Target{
-		Conn: d.raw, Namespace: unix.TUNGETDEVNETNS, Find: findInterface, Observe: d.observe, Lost: d.lost,
+		Conn: d.queues[0].raw, Namespace: unix.TUNGETDEVNETNS, Find: findInterface, Observe: d.observe, Lost: d.lost,
 	}
 	w, err := linkwatch.Start(target, func(now linkwatch.Message) error {
 		if o.MTU != 0 && o.MTU != now.MTU {
@@ -42,12 +42,8 @@ func (d *Device) configure(o Options) error {
 // findInterface asks a TAP for the name and the hardware address of its
 // interface.
 func findInterface(fd int) (name string, address ethstack.HardwareAddr, err error) {
-	ifr, err := unix.NewIfreq("tap")
+	name, _, err = getInterface(fd)
 	if err == nil {
-		err = unix.IoctlIfreq(fd, unix.TUNGETIFF, ifr)
-	}
-	if err == nil {
-		name = ifr.Name()
 		address, err = getHardwareAddr(fd)
 	}
 	if err == unix.EBADFD {

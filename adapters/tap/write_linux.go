@@ -50,7 +50,7 @@ func (d *Device) Write(queue int, frames []ethstack.Frame) (int, error) {
 	w := d.writers.Get().(*writer)
 	w.frames, w.n, w.first = frames, 0, nil
 	// Control takes no lock but keeps the file descriptor from being closed.
-	err := d.raw.Control(w.run)
+	err := d.writing[queue].Control(w.run)
 	n, first := w.n, w.first
 	w.frames, w.first = nil, nil
 	d.writers.Put(w)

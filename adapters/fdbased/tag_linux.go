@@ -1,36 +1,5 @@
 package fdbased
 
-// scatter copies b into the memory of bufs, from offset at on. It reports false
-// if there is too little memory.
-func scatter(bufs [][]byte, at int, b []byte) bool {
-	for _, buf := range bufs {
-		if at >= len(buf) {
-			at -= len(buf)
-			continue
-		}
-		b = b[copy(buf[at:], b):]
-		if len(b) == 0 {
-			return true
-		}
-		at = 0
-	}
-	return len(b) == 0
-}
-
-// copyFrame copies the first n bytes of one frame's memory to another's. It
-// reports false if there is too little memory.
-func copyFrame(to, from [][]byte, n int) bool {
-	at := 0
-	for _, b := range from {
-		b = b[:min(len(b), n-at)]
-		if !scatter(to, at, b) {
-			return false
-		}
-		at += len(b)
-	}
-	return true
-}
-
 // tagAt is where an IEEE 802.1Q tag is: behind the two hardware addresses.
 const tagAt = 12
 
