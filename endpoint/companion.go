@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"net/netip"
+	"slices"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
@@ -43,7 +44,7 @@ func (c *companion) Disable() {
 }
 
 // Close parts from an endpoint whose NIC is removed. It may be another NIC's
-// next.
+// next, of a stack without the companion.
 func (c *companion) Close() {
 	if c.e != nil && c.e.companion.CompareAndSwap(c, nil) {
 		c.e.i.SetEnabled(true)
@@ -89,15 +90,17 @@ type noStats struct{}
 // IsNetworkEndpointStats says that this stands for statistics.
 func (noStats) IsNetworkEndpointStats() {}
 
-// prefixes returns the NIC's IPv4 addresses. It takes locks of netstack, as do
-// all methods below.
-func (c *companion) prefixes() (list []tcpip.AddressWithPrefix) {
-	for _, a := range c.stack.AllAddresses()[c.nic.ID()] {
-		if a.Protocol == ipv4.ProtocolNumber {
-			list = append(list, a.AddressWithPrefix)
-		}
+// prefixes returns the NIC's IPv4 addresses, in no order. It takes locks of
+// netstack, as do all methods below.
+func (c *companion) prefixes() []tcpip.AddressWithPrefix {
+	ep, _ := c.stack.GetNetworkEndpoint(c.nic.ID(), ipv4.ProtocolNumber)
+	a, ok := ep.(stack.AddressableEndpoint)
+	if !ok {
+		return nil // there is no IPv4, or the NIC was removed
 	}
-	return list
+	return slices.DeleteFunc(a.PermanentAddresses(), func(p tcpip.AddressWithPrefix) bool {
+		return p.Address == header.IPv4Broadcast // netstack lists it with the others
+	})
 }
 
 // has reports whether addr is one of the NIC's addresses, whatever modes the
@@ -112,17 +115,21 @@ func (c *companion) has(addr tcpip.Address) bool {
 }
 
 // sourceFor returns the address to send a request for target from: one in its
-// subnet if there is any (Linux, arp_announce), and rather preferred.
+// subnet if there is any (Linux, arp_announce), rather preferred, or else the
+// primary one; none if the NIC has none.
 func (c *companion) sourceFor(target, preferred tcpip.Address) tcpip.Address {
-	var best tcpip.Address
-	rank := 0
+	main, _ := c.nic.PrimaryAddress(ipv4.ProtocolNumber)
+	best, rank := main.Address, 0
 	for _, p := range c.prefixes() {
-		r := 1
-		if p.Address == preferred {
-			r++
-		}
+		r := 0
 		if subnet := p.Subnet(); subnet.Contains(target) {
+			r += 4
+		}
+		if p.Address == preferred {
 			r += 2
+		}
+		if p == main {
+			r++
 		}
 		if r > rank {
 			best, rank = p.Address, r

@@ -21,6 +21,7 @@ type Endpoint struct {
 	i      *ethstack.Interface
 	logger *slog.Logger
 	gsoMax uint32
+	open   bool // Options.OpenFilter
 
 	up atomic.Pointer[upper] // whom frames are delivered to; nil: nobody
 	// companion is that of the NIC; nil: NewProtocol is not registered.
@@ -66,8 +67,8 @@ func New(dev ethstack.Device, o Options) (*Endpoint, error) {
 // counters, and the addresses that ARP answers for besides the NIC's.
 func (e *Endpoint) Interface() *ethstack.Interface { return e.i }
 
-// MTU returns the largest IP packet in bytes: the device's MTU, or what SetMTU
-// lowered it to.
+// MTU returns the largest IP packet in bytes: the device's MTU, less what
+// the tags of a VLAN take of it, or what SetMTU lowered it to.
 func (e *Endpoint) MTU() uint32 {
 	mtu := uint32(e.i.MTU())
 	if set := e.mtu.Load(); set != 0 {
@@ -126,7 +127,7 @@ func (e *Endpoint) Attach(d stack.NetworkDispatcher) {
 		return
 	}
 	u := newUpper(d, e.companion.Load())
-	e.i.SetPassARP(u.resolvesIPv4())
+	e.i.SetPassARP(u.bridged || u.resolvesIPv4())
 	e.up.Store(u)
 	e.link.Start()
 }

@@ -11,19 +11,26 @@ import (
 // peerAddr is the address of who is no stack, only frames.
 var (
 	peerAddr     = tcpip.AddrFrom4([4]byte{10, 0, 0, 77})
+	peerAddr6    = tcpip.AddrFrom16([16]byte{0: 0xfd, 15: 77})
 	peerHardware = ethstack.HardwareAddr{2, 0, 0, 0, 0, 77}
 )
 
 // datagram returns an UDP datagram for port 7 of h.
 func datagram(h *host, size int, good bool) []byte {
-	b := make([]byte, header.UDPMinimumSize+size)
-	u := header.UDP(b)
-	u.Encode(&header.UDPFields{SrcPort: 1234, DstPort: 7, Length: uint16(len(b))})
-	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, peerAddr, h.addr4(), uint16(len(b)))
-	u.SetChecksum(^checksum.Checksum(b, sum))
+	u := header.UDP(datagramTo(peerAddr, h.addr4(), size))
 	if !good {
 		u.SetChecksum(u.Checksum() ^ 0x5555)
 	}
+	return u
+}
+
+// datagramTo returns one for port 7 of any address.
+func datagramTo(from, to tcpip.Address, size int) []byte {
+	b := make([]byte, header.UDPMinimumSize+size)
+	u := header.UDP(b)
+	u.Encode(&header.UDPFields{SrcPort: 1234, DstPort: 7, Length: uint16(len(b))})
+	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, from, to, uint16(len(b)))
+	u.SetChecksum(^checksum.Checksum(b, sum))
 	return b
 }
 

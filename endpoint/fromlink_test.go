@@ -110,7 +110,13 @@ func TestFromLinkContract(t *testing.T) {
 // hostOn makes a host with a link endpoint that is ready for a NIC.
 func hostOn(t testing.TB, n byte, link stack.LinkEndpoint, more ...stack.NetworkProtocolFactory) *host {
 	t.Helper()
-	h := &host{t: t, n: n, stack: stack.New(stack.Options{
+	return hostIn(t, 0, n, link, more...)
+}
+
+// hostIn makes one in a network of which it believes that it is all there is.
+func hostIn(t testing.TB, net, n byte, link stack.LinkEndpoint, more ...stack.NetworkProtocolFactory) *host {
+	t.Helper()
+	h := &host{t: t, net: net, n: n, stack: stack.New(stack.Options{
 		NetworkProtocols:   append(more, ipv4.NewProtocol, ipv6.NewProtocol),
 		TransportProtocols: []stack.TransportProtocolFactory{tcp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6},
 	})}

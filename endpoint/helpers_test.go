@@ -1,9 +1,7 @@
 package endpoint_test
 
 import (
-	"errors"
 	"fmt"
-	"io"
 	"net/netip"
 	"testing"
 	"time"
@@ -16,7 +14,6 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
-	"gvisor.dev/gvisor/pkg/waiter"
 
 	"github.com/ethlink/ethlink/endpoint"
 	"github.com/ethlink/ethlink/ethstack"
@@ -27,19 +24,28 @@ import (
 // patience is how long a test waits for what must come.
 const patience = 20 * time.Second
 
-// A host is a netstack on a segment. Number n has the addresses 10.0.0.n and
-// fd00::n.
+// A host is a netstack on a segment. Number n of a network has the addresses
+// 10.0.net.n and fd00:net::n.
 type host struct {
 	t     testing.TB
+	net   byte
 	n     byte
 	stack *stack.Stack
 	ep    *endpoint.Endpoint
 	port  *ethtest.Port
 }
 
-const nicID = 1
+const (
+	nicID = 1
+	// portID is the NIC that is a bridge's port.
+	portID = 9
+)
 
 type hostOptions struct {
+	net byte
+	// device is what the host is on in place of a port.
+	device ethstack.Device
+
 	port     ethtest.PortOptions
 	endpoint endpoint.Options
 	stack    stack.Options
@@ -48,6 +54,10 @@ type hostOptions struct {
 	wrap func(stack.LinkEndpoint) stack.LinkEndpoint
 	// qdisc makes a queue before the endpoint.
 	qdisc func(stack.LinkWriter) stack.QueueingDiscipline
+	// bridge makes the endpoint the port of a bridge, which is the NIC then.
+	bridge bool
+	// more are network protocols besides IP.
+	more []stack.NetworkProtocolFactory
 }
 
 func newSegment(t testing.TB, o ethtest.SegmentOptions) *ethtest.Segment {
@@ -63,22 +73,17 @@ func newSegment(t testing.TB, o ethtest.SegmentOptions) *ethtest.Segment {
 func newHost(t testing.TB, s *ethtest.Segment, n byte, o hostOptions) *host {
 	t.Helper()
 	h := newBareHost(t, s, n, o)
-	for _, a := range []tcpip.ProtocolAddress{
-		{Protocol: ipv4.ProtocolNumber, AddressWithPrefix: h.addr4().WithPrefix()},
-		{Protocol: ipv6.ProtocolNumber, AddressWithPrefix: h.addr6().WithPrefix()},
-	} {
-		a.AddressWithPrefix.PrefixLen = 24
-		if a.Protocol == ipv6.ProtocolNumber {
-			a.AddressWithPrefix.PrefixLen = 64
-		}
+	for _, p := range protocols {
+		a := tcpip.ProtocolAddress{Protocol: p.number, AddressWithPrefix: h.prefix(p.number)}
 		if err := h.stack.AddProtocolAddress(nicID, a, stack.AddressProperties{}); err != nil {
 			t.Fatal(err)
 		}
 	}
 	h.stack.SetRouteTable([]tcpip.Route{
-		{Destination: subnet(tcpip.AddrFrom4([4]byte{10, 0, 0, 0}), 24), NIC: nicID},
-		{Destination: header.IPv4EmptySubnet, Gateway: tcpip.AddrFrom4([4]byte{10, 0, 0, 1}), NIC: nicID},
-		{Destination: header.IPv6EmptySubnet, NIC: nicID},
+		{Destination: h.prefix(ipv4.ProtocolNumber).Subnet(), NIC: nicID},
+		{Destination: h.prefix(ipv6.ProtocolNumber).Subnet(), NIC: nicID},
+		{Destination: header.IPv4EmptySubnet, Gateway: h.neighbor(1).addr4(), NIC: nicID},
+		{Destination: header.IPv6EmptySubnet, Gateway: h.neighbor(1).addr6(), NIC: nicID},
 	})
 	return h
 }
@@ -86,43 +91,72 @@ func newHost(t testing.TB, s *ethtest.Segment, n byte, o hostOptions) *host {
 // newBareHost makes a host without addresses and routes.
 func newBareHost(t testing.TB, s *ethtest.Segment, n byte, o hostOptions) *host {
 	t.Helper()
-	if o.port.HardwareAddr.IsZero() {
-		o.port.HardwareAddr = ethstack.HardwareAddr{2, 0, 0, 0, 0, n}
+	h := &host{t: t, net: o.net, n: n}
+	if o.device == nil {
+		h.port = newPort(t, s, n, o.port)
+		o.device = h.port
 	}
-	if o.port.QueueLen == 0 {
-		// More than TCP has under way: netstack takes a retransmission timeout
-		// for each segment of a burst that was lost.
-		o.port.QueueLen = 1 << 14
-	}
-	port, err := s.NewPort(o.port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	ep, err := endpoint.New(port, o.endpoint)
-	if err != nil {
+	var err error
+	if h.ep, err = endpoint.New(o.device, o.endpoint); err != nil {
 		t.Fatal(err)
 	}
 	if o.stack.NetworkProtocols == nil {
-		o.stack.NetworkProtocols = []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol}
+		o.stack.NetworkProtocols = append(o.more, ipv4.NewProtocol, ipv6.NewProtocol)
 	}
 	o.stack.TransportProtocols = []stack.TransportProtocolFactory{
 		tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 	}
 	o.stack.RawFactory = rawFactory{}
 	o.stack.AllowPacketEndpointWrite = true
-	h := &host{t: t, n: n, stack: stack.New(o.stack), ep: ep, port: port}
+	h.stack = stack.New(o.stack)
 	t.Cleanup(h.destroy)
-	var link stack.LinkEndpoint = ep
+	var link stack.LinkEndpoint = h.ep
 	if o.wrap != nil {
-		link = o.wrap(ep)
+		link = o.wrap(h.ep)
 	}
 	if o.qdisc != nil {
 		o.nic.QDisc = o.qdisc(link)
 	}
-	if err := h.stack.CreateNICWithOptions(nicID, link, o.nic); err != nil {
+	id := tcpip.NICID(nicID)
+	if o.bridge {
+		id = portID
+	}
+	if err := h.stack.CreateNICWithOptions(id, link, o.nic); err != nil {
 		t.Fatal(err)
 	}
+	if o.bridge {
+		h.addBridge(o.nic)
+	}
 	return h
+}
+
+// newPort makes a port with what a host needs.
+func newPort(t testing.TB, s *ethtest.Segment, n byte, o ethtest.PortOptions) *ethtest.Port {
+	t.Helper()
+	if o.HardwareAddr.IsZero() {
+		o.HardwareAddr = ethstack.HardwareAddr{2, 0, 0, 0, 0, n}
+	}
+	if o.QueueLen == 0 {
+		// More than TCP has under way: netstack takes a retransmission timeout
+		// for each segment of a burst that was lost.
+		o.QueueLen = 1 << 14
+	}
+	port, err := s.NewPort(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}
+
+// addBridge makes a bridge with the host's NIC as its only port.
+func (h *host) addBridge(o stack.NICOptions) {
+	h.t.Helper()
+	if err := h.stack.CreateNICWithOptions(nicID, stack.NewBridgeEndpoint(1514), o); err != nil {
+		h.t.Fatal(err)
+	}
+	if err := h.stack.SetNICCoordinator(portID, nicID); err != nil {
+		h.t.Fatal(err)
+	}
 }
 
 func (h *host) destroy() {
@@ -130,9 +164,13 @@ func (h *host) destroy() {
 	h.ep.Close()
 }
 
-func (h *host) addr4() tcpip.Address { return tcpip.AddrFrom4([4]byte{10, 0, 0, h.n}) }
+func (h *host) addr4() tcpip.Address { return tcpip.AddrFrom4([4]byte{10, 0, h.net, h.n}) }
 
-func (h *host) addr6() tcpip.Address { return tcpip.AddrFrom16([16]byte{0: 0xfd, 15: h.n}) }
+func (h *host) addr6() tcpip.Address { return tcpip.AddrFrom16([16]byte{0: 0xfd, 3: h.net, 15: h.n}) }
+
+// neighbor returns who has number n in the same network, as far as its addresses
+// go.
+func (h *host) neighbor(n byte) *host { return &host{net: h.net, n: n} }
 
 func (h *host) ip4() netip.Addr { return netip.AddrFrom4(h.addr4().As4()) }
 
@@ -143,6 +181,14 @@ func (h *host) addr(proto tcpip.NetworkProtocolNumber, port uint16) tcpip.FullAd
 		a = h.addr6()
 	}
 	return tcpip.FullAddress{NIC: nicID, Addr: a, Port: port}
+}
+
+// prefix returns the host's address with the length of its network's prefix.
+func (h *host) prefix(proto tcpip.NetworkProtocolNumber) tcpip.AddressWithPrefix {
+	if proto == ipv6.ProtocolNumber {
+		return tcpip.AddressWithPrefix{Address: h.addr6(), PrefixLen: 64}
+	}
+	return tcpip.AddressWithPrefix{Address: h.addr4(), PrefixLen: 24}
 }
 
 func subnet(a tcpip.Address, prefix int) tcpip.Subnet {
@@ -172,77 +218,4 @@ func eventually(t testing.TB, what string, ok func() bool) {
 			t.Fatalf("after %v still not: %s", patience, what)
 		}
 	}
-}
-
-// ping sends an echo request with so many bytes from a socket of h and waits
-// for the reply.
-func (h *host) ping(proto tcpip.NetworkProtocolNumber, to tcpip.Address, size int) error {
-	var wq waiter.Queue
-	transport, request := header.ICMPv4ProtocolNumber, byte(header.ICMPv4Echo)
-	if proto == ipv6.ProtocolNumber {
-		transport, request = header.ICMPv6ProtocolNumber, byte(header.ICMPv6EchoRequest)
-	}
-	ep, err := h.stack.NewEndpoint(transport, proto, &wq)
-	if err != nil {
-		return errors.New(err.String())
-	}
-	defer ep.Close()
-	we, ready := waiter.NewChannelEntry(waiter.ReadableEvents)
-	wq.EventRegister(&we)
-	defer wq.EventUnregister(&we)
-	payload := make([]byte, 8+size)
-	payload[0] = request
-	payload[7] = 1
-	for i := range size {
-		payload[8+i] = byte(i)
-	}
-	if _, err := ep.Write(newPayload(payload), tcpip.WriteOptions{To: &tcpip.FullAddress{NIC: nicID, Addr: to}}); err != nil {
-		return errors.New(err.String())
-	}
-	select {
-	case <-ready:
-	case <-time.After(patience):
-		return fmt.Errorf("no reply from %v", to)
-	}
-	var got sliceWriter
-	if _, err := ep.Read(&got, tcpip.ReadOptions{}); err != nil {
-		return errors.New(err.String())
-	}
-	if len(got) != len(payload) || string(got[8:]) != string(payload[8:]) {
-		return fmt.Errorf("reply of %d bytes differs from the request of %d", len(got), len(payload))
-	}
-	return nil
-}
-
-func (h *host) mustPing(proto tcpip.NetworkProtocolNumber, to tcpip.Address, size int) {
-	h.t.Helper()
-	if err := h.ping(proto, to, size); err != nil {
-		h.t.Fatalf("ping of %v with %d bytes: %v", to, size, err)
-	}
-}
-
-type sliceWriter []byte
-
-func (w *sliceWriter) Write(b []byte) (int, error) {
-	*w = append(*w, b...)
-	return len(b), nil
-}
-
-// A payload is what a netstack socket is given to write.
-type payload struct {
-	b  []byte
-	at int
-}
-
-func newPayload(b []byte) *payload { return &payload{b: b} }
-
-func (p *payload) Len() int { return len(p.b) - p.at }
-
-func (p *payload) Read(b []byte) (int, error) {
-	if p.Len() == 0 {
-		return 0, io.EOF
-	}
-	n := copy(b, p.b[p.at:])
-	p.at += n
-	return n, nil
 }

@@ -15,16 +15,32 @@ type upper struct {
 	// nic is the dispatcher, if it is a NIC. A wrapper around the endpoint or
 	// a bridge port is none, and knows nothing of addresses.
 	nic stack.NetworkInterface
+	// bridged: ARP is a frame like any other, between other hosts or for the
+	// bridge's NIC.
+	bridged bool
+}
+
+// bridgePort is what a dispatcher is that is a port of a netstack bridge: no NIC
+// and no link endpoint, but with this method of the latter.
+type bridgePort interface {
+	ParseHeader(*stack.PacketBuffer) bool
 }
 
 // newUpper looks whether a dispatcher is a NIC. If it is a wrapper, the
 // companion knows the NIC above it; a bridge port's is not the one to ask.
 func newUpper(d stack.NetworkDispatcher, c *companion) *upper {
-	nic, _ := d.(stack.NetworkInterface)
-	if _, wrapper := d.(stack.LinkEndpoint); wrapper && nic == nil && c != nil {
-		nic = c.nic
+	u := &upper{NetworkDispatcher: d}
+	switch d := d.(type) {
+	case stack.NetworkInterface:
+		u.nic = d
+	case stack.LinkEndpoint:
+		if c != nil {
+			u.nic = c.nic
+		}
+	case bridgePort:
+		u.bridged = true
 	}
-	return &upper{NetworkDispatcher: d, nic: nic}
+	return u
 }
 
 // resolvesIPv4 reports whether the stack has an ARP of its own: if not, it

@@ -2,7 +2,6 @@ package endpoint_test
 
 import (
 	"io"
-	"net/netip"
 	"testing"
 	"time"
 
@@ -169,12 +168,7 @@ func TestNoAnswer(t *testing.T) {
 				{10, 0, 0, 2}, // the last is ours
 			}
 			for _, target := range targets {
-				b := make([]byte, ethstack.HeaderLen+arp.PacketLen)
-				ethstack.Header{Destination: arp.Broadcast, Source: peerHardware, EtherType: ethstack.EtherTypeARP}.Put((*[ethstack.HeaderLen]byte)(b))
-				arp.Packet{
-					Operation: arp.OperationRequest, SenderHardwareAddr: peerHardware, SenderAddr: netip.AddrFrom4(peerAddr.As4()), TargetAddr: netip.AddrFrom4(target),
-				}.Put((*[arp.PacketLen]byte)(b[ethstack.HeaderLen:]))
-				if _, err := peer.Write(0, []ethstack.Frame{{Bufs: [][]byte{b}}}); err != nil {
+				if _, err := peer.Write(0, []ethstack.Frame{{Bufs: [][]byte{arpRequest(target)}}}); err != nil {
 					t.Fatal(err)
 				}
 			}

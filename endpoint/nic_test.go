@@ -2,55 +2,15 @@ package endpoint_test
 
 import (
 	"testing"
-	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/header"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
-	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
-	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
 	"github.com/ethlink/ethlink/endpoint"
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
-
-// TestLocks: netstack writes packets with its locks held, and they must not be
-// asked for.
-func TestLocks(t *testing.T) {
-	s := newSegment(t, ethtest.SegmentOptions{})
-	o := hostOptions{stack: stack.Options{NetworkProtocols: []stack.NetworkProtocolFactory{
-		ipv4.NewProtocolWithOptions(ipv4.Options{IGMP: ipv4.IGMPOptions{Enabled: true}}),
-		ipv6.NewProtocolWithOptions(ipv6.Options{MLD: ipv6.MLDOptions{Enabled: true}}),
-	}}}
-	a, b := newHost(t, s, 2, o), newHost(t, s, 3, o)
-	within(t, "joining, leaving, disabling, addresses", 10*time.Second, func() {
-		for k := range byte(20) {
-			for _, g := range []struct {
-				proto tcpip.NetworkProtocolNumber
-				addr  tcpip.Address
-			}{
-				{ipv4.ProtocolNumber, tcpip.AddrFrom4([4]byte{239, 1, 2, k})},
-				{ipv6.ProtocolNumber, tcpip.AddrFrom16([16]byte{0: 0xff, 1: 2, 15: k + 100})},
-			} {
-				if err := a.stack.JoinGroup(g.proto, nicID, g.addr); err != nil {
-					t.Errorf("joining %v: %v", g.addr, err)
-				}
-				if err := b.ping(ipv4.ProtocolNumber, a.addr4(), 10); err != nil {
-					t.Error(err)
-				}
-				if err := a.stack.LeaveGroup(g.proto, nicID, g.addr); err != nil {
-					t.Errorf("leaving %v: %v", g.addr, err)
-				}
-			}
-		}
-		for range 5 {
-			a.stack.DisableNIC(nicID)
-			a.stack.EnableNIC(nicID)
-		}
-		a.stack.RemoveNIC(nicID)
-	})
-}
 
 // TestDisabledNIC: a NIC that is disabled does not answer ARP, and one that is
 // enabled again does.

@@ -16,7 +16,8 @@ type Options struct {
 	ARP arp.Config
 	// OpenFilter lets frames for other hosts in: to packet sockets, and to
 	// the bridge if the endpoint is a port of one. IP and ARP do not see
-	// them. Under a wrapper such as link/sniffer IP would, so leave it off there.
+	// them. Under a wrapper such as link/sniffer IP would, unless there is the
+	// companion, so leave it off there.
 	OpenFilter bool
 	// OnEvent is told of changes in the neighbor table and of address
 	// conflicts, in order, on a goroutine of the endpoint. It must neither

@@ -56,6 +56,7 @@ func (p *protocol) NewEndpoint(nic stack.NetworkInterface, _ stack.TransportDisp
 	c := &companion{stack: p.stack, nic: nic, e: below(nic)}
 	if c.e != nil {
 		c.e.companion.Store(c)
+		c.e.i.SetEnabled(false) // a NIC is made disabled
 	}
 	return c
 }

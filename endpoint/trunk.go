@@ -1,6 +1,7 @@
 package endpoint
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -38,7 +39,7 @@ func newTrunk(dev ethstack.Device, o Options) (*trunk, error) {
 
 // newEndpoint makes the endpoint of a VLAN.
 func (t *trunk) newEndpoint(v ethstack.VLAN, o Options) (*Endpoint, error) {
-	e := &Endpoint{trunk: t, link: t.link, logger: t.logger, gsoMax: gsoMaxIP, closed: make(chan struct{})}
+	e := &Endpoint{trunk: t, link: t.link, logger: t.logger, gsoMax: gsoMaxIP, open: o.OpenFilter, closed: make(chan struct{})}
 	e.txs.New = func() any { return new(batch) }
 	e.waits.New = func() any { return new(pending) }
 	var err error
@@ -95,12 +96,13 @@ func (t *trunk) change(f func(map[*ethstack.Interface]*Endpoint)) {
 // it sends is segmented in software. Clock, Logger and OnLinkState are those of
 // the endpoint that was made by [New]; when that is closed the device is, and
 // this one is of no use any more. An endpoint that is for the frames of a VLAN
-// makes others just the same: they are all on one device.
+// makes others just the same: they are all on one device. Closing one does not
+// wait for a delivery that is under way, since the device's reader goes on.
 //
 // The error tells of a VLAN that does not exist, or that has its endpoint.
 func (e *Endpoint) VLAN(v ethstack.VLAN, o Options) (*Endpoint, error) {
 	if v == (ethstack.VLAN{}) {
-		return nil, fmt.Errorf("endpoint: a VLAN needs at least one tag, such as ethstack.VLAN{{ID: 5}}")
+		return nil, errors.New("endpoint: a VLAN needs at least one tag, such as ethstack.VLAN{{ID: 5}}")
 	}
 	sub, err := e.trunk.newEndpoint(v, o)
 	if err != nil {

@@ -33,7 +33,7 @@ type Options struct {
 	OnEvent func(arp.Event)
 	// OnARP is shown each ARP frame that is sent or taken in, on a goroutine of
 	// the Interface with no lock held, before anything comes of it. The frame is
-	// valid during the call.
+	// valid during the call, and may lack what follows its first [HeadLen] bytes.
 	OnARP func(frame []byte, h Header, sent bool)
 }
 
