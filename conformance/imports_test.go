@@ -48,6 +48,9 @@ var importRules = []struct {
 	}},
 	{folder: "internal/fifo"},
 	{folder: "internal/frameio", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
+	{folder: "internal/lab", others: []string{
+		modulePath + "/endpoint", modulePath + "/ethstack", modulePath + "/internal/checksum", modulePath + "/internal/netns", "gvisor.dev/gvisor/",
+	}},
 	{folder: "internal/linkstate", others: []string{modulePath + "/ethstack"}},
 	{folder: "internal/linkwatch", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
 	{folder: "internal/vnet", others: []string{modulePath + "/ethstack"}},

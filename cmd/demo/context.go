@@ -52,21 +52,6 @@ func (t timeout) Error() string {
 	return fmt.Sprintf("not done within %v: give it more with -timeout, or less to do with -size", t.after)
 }
 
-// bind makes reads and writes of a socket fail when the context ends. The
-// function that it returns undoes that.
-func bind(ctx context.Context, c interface{ SetDeadline(time.Time) error }) (unbind func()) {
-	stop := context.AfterFunc(ctx, func() { c.SetDeadline(time.Unix(1, 0)) })
-	return func() { stop() }
-}
-
-// cause returns why the context ended in place of the error that came of it.
-func cause(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil {
-		return err
-	}
-	return context.Cause(ctx)
-}
-
 // isOver reports whether the error ends the run: there is no use in going on
 // with the next step.
 func isOver(err error) bool {

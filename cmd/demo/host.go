@@ -14,6 +14,7 @@ import (
 	"github.com/ethlink/ethlink/arp"
 	"github.com/ethlink/ethlink/endpoint"
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 // hostOptions say what a host is on, and who it is.
@@ -84,9 +85,9 @@ func runHost(ctx context.Context, o hostOptions, r *report) error {
 	}
 	info := dev.Info()
 	news := newNews()
-	n, err := newNetstack(dev, netstackOptions{
-		name: "host", addrs: o.addrs, gateways: o.gateways,
-		endpoint: endpoint.Options{OnEvent: news.event, OnLinkState: news.link},
+	n, err := lab.NewNetstack(dev, lab.NetstackOptions{
+		Name: "host", Addrs: o.addrs, Gateways: o.gateways,
+		Endpoint: endpoint.Options{OnEvent: news.event, OnLinkState: news.link},
 	})
 	if err != nil {
 		return err
@@ -102,7 +103,7 @@ func runHost(ctx context.Context, o hostOptions, r *report) error {
 	r.Line("%s, MTU %d, offloads %v", info.Name, info.MTU, info.Offloads)
 	r.Table([][]string{append([]string{n.HardwareAddr().String()}, texts(o.addrs)...)})
 	r.Section("to try", "from another shell, or another machine on that wire")
-	for _, c := range o.commands(info.Name, n.ep.Interface().Link().State()) {
+	for _, c := range o.commands(info.Name, n.Endpoint().Interface().Link().State()) {
 		r.Line("%s", c)
 	}
 	r.Section("news", "")

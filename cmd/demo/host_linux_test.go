@@ -20,6 +20,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/adapters/fdbased"
+	"github.com/ethlink/ethlink/internal/lab"
 	"github.com/ethlink/ethlink/internal/netns"
 	"github.com/ethlink/ethlink/internal/netns/nstest"
 )
@@ -99,7 +100,7 @@ func TestHostOnATAP(t *testing.T) {
 	}
 	check(t, netns.SetUp("tap7"))
 	waitUntil(t, "the host says that the link is up", func() bool { return strings.Contains(h.out.String(), "the link is up") })
-	k, err := newKernel("tap7", []netip.Prefix{netip.MustParsePrefix("192.0.2.77/24"), netip.MustParsePrefix("2001:db8::1/64")})
+	k, err := lab.NewKernel("tap7", []netip.Prefix{netip.MustParsePrefix("192.0.2.77/24"), netip.MustParsePrefix("2001:db8::1/64")})
 	check(t, err)
 	for _, a := range []string{hostV4, hostV6} {
 		t.Run(a, func(t *testing.T) { tryHost(t, k, netip.MustParseAddr(a)) })
@@ -107,27 +108,27 @@ func TestHostOnATAP(t *testing.T) {
 }
 
 // tryHost uses all that a host offers.
-func tryHost(t *testing.T, k *kernel, a netip.Addr) {
-	if times, err := ping(t.Context(), k, a); err != nil || len(times) != pingCount {
+func tryHost(t *testing.T, k *lab.Kernel, a netip.Addr) {
+	if times, err := lab.Ping(t.Context(), k, a, lab.PingSize); err != nil || len(times) != lab.PingCount {
 		t.Errorf("ping: %v, %v", times, err)
 	}
 	c, err := k.DialUDP(netip.AddrPortFrom(a, echoPort))
 	check(t, err)
 	defer c.Close()
 	for _, size := range []int{1, 8000, 20000} {
-		check(t, echoOne(t.Context(), c, newPayload(1).Next(int64(size))))
+		check(t, lab.Echo(t.Context(), c, lab.NewPayload(1).Next(int64(size))))
 	}
 	tryTCPEcho(t, k, a)
 	tryHTTP(t, a)
 }
 
-func tryTCPEcho(t *testing.T, k *kernel, a netip.Addr) {
+func tryTCPEcho(t *testing.T, k *lab.Kernel, a netip.Addr) {
 	t.Helper()
 	c, err := k.Dial(t.Context(), netip.AddrPortFrom(a, echoPort))
 	check(t, err)
 	defer c.Close()
 	c.SetDeadline(time.Now().Add(20 * time.Second))
-	question := newPayload(2).Next(blockLen)
+	question := lab.NewPayload(2).Next(lab.BlockLen)
 	_, err = c.Write(question)
 	check(t, err, c.CloseWrite())
 	if answer, err := io.ReadAll(c); err != nil || !bytes.Equal(answer, question) {
@@ -155,7 +156,7 @@ func tryHTTP(t *testing.T, a netip.Addr) {
 	}
 	const size = 5<<20 + 7
 	want := sha256.New()
-	for p, left := newPayload(0), int64(size); left > 0; {
+	for p, left := lab.NewPayload(0), int64(size); left > 0; {
 		b := p.Next(left)
 		want.Write(b)
 		left -= int64(len(b))
@@ -196,9 +197,9 @@ func TestHostOnAnInterface(t *testing.T) {
 	if got := h.out.String(); strings.Contains(got, "sudo") || !strings.Contains(got, "vb, MTU 1500") {
 		t.Errorf("want no command that sets vb up, which is up:\n%s", got)
 	}
-	k, err := newKernel("va", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")})
+	k, err := lab.NewKernel("va", []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")})
 	check(t, err)
-	if times, err := ping(t.Context(), k, netip.MustParseAddr(hostV4)); err != nil || len(times) != pingCount {
+	if times, err := lab.Ping(t.Context(), k, netip.MustParseAddr(hostV4), lab.PingSize); err != nil || len(times) != lab.PingCount {
 		t.Errorf("ping: %v, %v", times, err)
 	}
 	n, err := netns.NeighborOf("va", netip.MustParseAddr(hostV4))
@@ -215,14 +216,14 @@ func TestHostOnAFileDescriptor(t *testing.T) {
 	check(t, err)
 	dev, err := fdbased.New(os.NewFile(uintptr(fds[1]), "peer"), fdbased.Options{MTU: 4000})
 	check(t, err)
-	peer, err := newNetstack(dev, netstackOptions{name: "peer", addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}})
+	peer, err := lab.NewNetstack(dev, lab.NetstackOptions{Name: "peer", Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}})
 	check(t, err)
 	t.Cleanup(peer.Close)
 	h := startRunning(t, fmt.Sprintf("-fd %d -mtu 4000", fds[0])+hostArgs)
 	if !strings.Contains(h.out.String(), "MTU 4000") {
 		t.Errorf("want an MTU of 4000:\n%s", h.out.String())
 	}
-	if times, err := ping(t.Context(), peer, netip.MustParseAddr(hostV4)); err != nil || len(times) != pingCount {
+	if times, err := lab.Ping(t.Context(), peer, netip.MustParseAddr(hostV4), lab.PingSize); err != nil || len(times) != lab.PingCount {
 		t.Errorf("ping: %v, %v", times, err)
 	}
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/ethlink/ethlink/arp"
 	"github.com/ethlink/ethlink/endpoint"
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 // labOptions say what the lab does.
@@ -45,14 +46,14 @@ type family struct {
 	ours, other netip.Addr
 }
 
-// A lab is our netstack and another station, on one wire.
-type lab struct {
+// A labRun is our netstack and another station, on one wire.
+type labRun struct {
 	o        labOptions
 	r        *report
 	w        *wire
 	families []family
-	ours     *netstack
-	other    station
+	ours     *lab.Netstack
+	other    lab.Station
 }
 
 // runLab does all that the lab does, on the wire that was asked for. The error
@@ -72,7 +73,7 @@ func runOn(ctx context.Context, w *wire, o labOptions, r *report) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, o.timeout, timeout{o.timeout})
 	defer cancel()
 	start := time.Now()
-	l := &lab{o: o, r: r, w: w}
+	l := &labRun{o: o, r: r, w: w}
 	if err := l.open(); err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ type checksFailed int
 func (n checksFailed) Error() string { return fmt.Sprintf("%d of the checks above failed", int(n)) }
 
 // open makes the stations at the ends of the wire, and shows them.
-func (l *lab) open() (err error) {
+func (l *labRun) open() (err error) {
 	l.families = []family{{"IPv4", subnet4Bits, oursIPv4, otherIPv4}, {"IPv6", subnet6Bits, oursIPv6, otherIPv6}}
 	if l.w.noIPv6 != nil {
 		l.r.Line("the kernel has no IPv6, so that is left out: %v", l.w.noIPv6)
@@ -112,7 +113,7 @@ func (l *lab) open() (err error) {
 		eo.OnEvent = l.event()
 	}
 	info := l.w.dev.Info()
-	if l.ours, err = newNetstack(l.w.dev, netstackOptions{name: "netstack", addrs: ours, endpoint: eo}); err != nil {
+	if l.ours, err = lab.NewNetstack(l.w.dev, lab.NetstackOptions{Name: "netstack", Addrs: ours, Endpoint: eo}); err != nil {
 		l.w.close()
 		return err
 	}
@@ -137,7 +138,7 @@ func texts(prefixes []netip.Prefix) (list []string) {
 }
 
 // event returns a function that notes what happens in the table of neighbors.
-func (l *lab) event() func(arp.Event) {
+func (l *labRun) event() func(arp.Event) {
 	start := time.Now()
 	return func(e arp.Event) {
 		l.r.Later("%7s  %s", seconds(time.Since(start)), eventText(e))
@@ -161,13 +162,13 @@ func eventText(e arp.Event) string {
 }
 
 // close ends everything, and returns when it has ended.
-func (l *lab) close() {
+func (l *labRun) close() {
 	l.ours.Close()
 	l.w.close()
 }
 
 // run takes one step after the other, until the context ends.
-func (l *lab) run(ctx context.Context) error {
+func (l *labRun) run(ctx context.Context) error {
 	for _, step := range []func(context.Context) error{l.pings, l.tcp, l.udp, l.absence, l.neighbors} {
 		if err := step(ctx); err != nil {
 			return err
@@ -178,7 +179,7 @@ func (l *lab) run(ctx context.Context) error {
 
 // check reports the outcome of one step. It returns an error only if the lab is
 // over.
-func (l *lab) check(what, found string, err error) error {
+func (l *labRun) check(what, found string, err error) error {
 	if isOver(err) {
 		return err
 	}
@@ -188,7 +189,7 @@ func (l *lab) check(what, found string, err error) error {
 
 // A direction is one way over the wire.
 type direction struct {
-	from, to station
+	from, to lab.Station
 	family   string
 	at       netip.Addr // the receiver's
 }
@@ -200,7 +201,7 @@ func (d direction) String() string {
 
 // directions returns all there are: to us first, so that the first packet of
 // all is one that the other side sends.
-func (l *lab) directions() (list []direction) {
+func (l *labRun) directions() (list []direction) {
 	for _, f := range l.families {
 		list = append(list, direction{l.other, l.ours, f.name, f.ours}, direction{l.ours, l.other, f.name, f.other})
 	}

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 func TestLabInMemory(t *testing.T) {
@@ -84,7 +85,7 @@ func (swallower) Write(_ int, frames []ethstack.Frame) (int, error) { return len
 // so.
 func TestLabWhereNothingGetsThrough(t *testing.T) {
 	checkLeaks(t)
-	o := labOptions{size: 1 << 20, mtu: defaultMTU, timeout: pingCount*pingPatience + 2*time.Second}
+	o := labOptions{size: 1 << 20, mtu: defaultMTU, timeout: lab.PingCount*lab.PingPatience + 2*time.Second}
 	out, r, err := memoryLab(t.Context(), t, o, func(d ethstack.Device) ethstack.Device { return swallower{d} })
 	var end timeout
 	if !errors.As(err, &end) || end.after != o.timeout || !strings.Contains(err.Error(), "-timeout") {

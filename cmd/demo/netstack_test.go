@@ -3,6 +3,8 @@ package main
 import (
 	"net/netip"
 	"testing"
+
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 // TestCloseEndsWaiting: whoever waits at a socket that is closed is told.
@@ -13,7 +15,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close()
-	n, err := newNetstack(w.dev, netstackOptions{name: "netstack", addrs: []netip.Prefix{netip.PrefixFrom(oursIPv4, 24)}})
+	n, err := lab.NewNetstack(w.dev, lab.NetstackOptions{Name: "netstack", Addrs: []netip.Prefix{netip.PrefixFrom(oursIPv4, 24)}})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -31,7 +33,7 @@ func TestCloseEndsWaiting(t *testing.T) {
 		_, err := l.Accept()
 		ends <- err
 	}()
-	go func() { ends <- serveEcho(c) }()
+	go func() { ends <- lab.ServeEcho(c) }()
 	l.Close()
 	c.Close()
 	for range 2 {

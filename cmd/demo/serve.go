@@ -11,6 +11,8 @@ import (
 	"strconv"
 	"sync"
 	"time"
+
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 const (
@@ -22,14 +24,14 @@ const (
 
 // servers are what a host offers.
 type servers struct {
-	n       *netstack
+	n       *lab.Netstack
 	http    http.Server
 	sockets []io.Closer
 	running sync.WaitGroup
 }
 
 // serve starts the servers on all addresses.
-func serve(n *netstack, addrs []netip.Prefix) (*servers, error) {
+func serve(n *lab.Netstack, addrs []netip.Prefix) (*servers, error) {
 	s := &servers{n: n}
 	s.http = http.Server{
 		Handler:           s.handler(),
@@ -63,7 +65,7 @@ func (s *servers) start(a netip.Addr) error {
 	s.sockets = append(s.sockets, datagrams)
 	s.running.Go(func() { s.echo(echo) })
 	s.running.Go(func() { s.http.Serve(web) })
-	s.running.Go(func() { serveEcho(datagrams) })
+	s.running.Go(func() { lab.ServeEcho(datagrams) })
 	return nil
 }
 
@@ -113,7 +115,7 @@ func (s *servers) status(w http.ResponseWriter, _ *http.Request) {
 	}
 	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 	r := newReport(w)
-	i := s.n.ep.Interface()
+	i := s.n.Endpoint().Interface()
 	r.Heading("ethlink demo", fmt.Sprintf("%v, MTU %d, link %v", i.HardwareAddr(), i.MTU(), i.Link().State()))
 	r.Section("neighbors", "")
 	r.Table(neighborRows("", neighbors))
@@ -132,7 +134,7 @@ func sendBytes(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/octet-stream")
 	w.Header().Set("Content-Length", strconv.FormatInt(n, 10))
-	for p := newPayload(0); n > 0; {
+	for p := lab.NewPayload(0); n > 0; {
 		b := p.Next(n)
 		if _, err := w.Write(b); err != nil {
 			return // the client has gone, or asked for the header only

@@ -9,13 +9,14 @@ import (
 	"time"
 
 	"github.com/ethlink/ethlink/ethstack"
+	"github.com/ethlink/ethlink/internal/lab"
 )
 
 // pings sends echo requests both ways.
-func (l *lab) pings(ctx context.Context) error {
+func (l *labRun) pings(ctx context.Context) error {
 	l.r.Section("ping", "")
 	for _, d := range l.directions() {
-		times, err := ping(ctx, d.from, d.at)
+		times, err := lab.Ping(ctx, d.from, d.at, lab.PingSize)
 		found := ""
 		if err == nil {
 			found = roundTrips(times)
@@ -34,21 +35,21 @@ const (
 )
 
 // tcp moves payloads both ways.
-func (l *lab) tcp(ctx context.Context) error {
+func (l *labRun) tcp(ctx context.Context) error {
 	l.r.Section("TCP", "random data, made and hashed with SHA-256 at both ends while the clock runs")
 	for i, d := range l.directions() {
-		t := &transfer{from: d.from, to: d.to, at: d.at, size: l.o.size, seed: uint64(i)}
+		t := &lab.Transfer{From: d.from, To: d.to, At: d.at, Size: l.o.size, Seed: uint64(i)}
 		if d.at.Is6() {
-			t.size = max(l.o.size/ipv6Share, leastSize)
+			t.Size = max(l.o.size/ipv6Share, leastSize)
 		}
-		what := fmt.Sprintf("%v  %s", d, mebibytes(t.size))
-		end := l.r.Watch(what, &t.done, t.size)
-		result, err := t.run(ctx)
+		what := fmt.Sprintf("%v  %s", d, mebibytes(t.Size))
+		end := l.r.Watch(what, &t.Done, t.Size)
+		result, err := t.Run(ctx)
 		end()
 		found := ""
 		if err == nil {
 			found = fmt.Sprintf("%8s  %6.2f Gbit/s   SHA-256 %v at both ends",
-				seconds(result.took), result.gbits(t.size), result.digest)
+				seconds(result.Took), result.Gbits(t.Size), result.Digest)
 		}
 		if err := l.check(what, found, err); err != nil {
 			return err
@@ -58,11 +59,11 @@ func (l *lab) tcp(ctx context.Context) error {
 }
 
 // udp has datagrams sent back, both ways.
-func (l *lab) udp(ctx context.Context) error {
+func (l *labRun) udp(ctx context.Context) error {
 	l.r.Section("UDP echo", "")
 	for _, d := range l.directions() {
 		list := udpSizes(l.o.mtu, d.at.Is6())
-		err := echoUDP(ctx, d.from, d.to, d.at, list)
+		err := lab.EchoUDP(ctx, d.from, d.to, d.at, list)
 		if err := l.check(d.String(), sizes(list)+" bytes came back unchanged", err); err != nil {
 			return err
 		}
@@ -72,7 +73,7 @@ func (l *lab) udp(ctx context.Context) error {
 
 // absence dials a host that is not there: our ARP has to find out, and the
 // socket has to be told.
-func (l *lab) absence(ctx context.Context) error {
+func (l *labRun) absence(ctx context.Context) error {
 	const noRoute = "no route to host"
 	l.r.Section("absent host", "")
 	start := time.Now()
@@ -93,11 +94,11 @@ func (l *lab) absence(ctx context.Context) error {
 }
 
 // neighbors shows what the stations know of each other, and checks it.
-func (l *lab) neighbors(context.Context) error {
+func (l *labRun) neighbors(context.Context) error {
 	l.r.Section("neighbors", "")
 	var rows [][]string
 	var wrong []error
-	for _, pair := range [][2]station{{l.other, l.ours}, {l.ours, l.other}} {
+	for _, pair := range [][2]lab.Station{{l.other, l.ours}, {l.ours, l.other}} {
 		of, other := pair[0], pair[1]
 		list, err := of.Neighbors()
 		wrong = append(wrong, err)
@@ -107,7 +108,7 @@ func (l *lab) neighbors(context.Context) error {
 			if other == l.other {
 				a = f.other
 			}
-			wrong = append(wrong, checkNeighbor(of.Name(), findNeighbor(list, a), other.HardwareAddr()))
+			wrong = append(wrong, checkNeighbor(of.Name(), lab.FindNeighbor(list, a), other.HardwareAddr()))
 		}
 	}
 	l.r.Table(rows)
@@ -118,27 +119,27 @@ func (l *lab) neighbors(context.Context) error {
 }
 
 // neighborRows returns a table of neighbors, with a title at its left.
-func neighborRows(title string, list []neighbor) (rows [][]string) {
+func neighborRows(title string, list []lab.Neighbor) (rows [][]string) {
 	for _, n := range list {
 		hw := "-"
-		if !n.hardwareAddr.IsZero() {
-			hw = n.hardwareAddr.String()
+		if !n.HardwareAddr.IsZero() {
+			hw = n.HardwareAddr.String()
 		}
-		rows = append(rows, []string{title, n.addr.String(), hw, n.state})
+		rows = append(rows, []string{title, n.Addr.String(), hw, n.State})
 		title = ""
 	}
 	return rows
 }
 
-func checkNeighbor(of string, n neighbor, want ethstack.HardwareAddr) error {
-	if n.hardwareAddr == want {
+func checkNeighbor(of string, n lab.Neighbor, want ethstack.HardwareAddr) error {
+	if n.HardwareAddr == want {
 		return nil
 	}
-	return fmt.Errorf("%s has %v at %v (%s), but it is at %v", of, n.addr, n.hardwareAddr, n.state, want)
+	return fmt.Errorf("%s has %v at %v (%s), but it is at %v", of, n.Addr, n.HardwareAddr, n.State, want)
 }
 
 // counters shows what our interface has counted.
-func (l *lab) counters() {
+func (l *labRun) counters() {
 	l.r.Section("counters of netstack's interface", "")
-	l.r.Table(counterRows(l.ours.ep.Interface().Stats()))
+	l.r.Table(counterRows(l.ours.Endpoint().Interface().Stats()))
 }

@@ -1,17 +1,5 @@
 package main
 
-import (
-	"bytes"
-	"context"
-	"fmt"
-	"net"
-	"net/netip"
-	"time"
-)
-
-// udpPatience is how long the echo of a datagram may take.
-const udpPatience = 5 * time.Second
-
 // udpSizes returns the sizes of the datagrams that are sent: the least, one that
 // fills a frame, and one that IP has to cut up unless frames are huge.
 func udpSizes(mtu int, v6 bool) []int {
@@ -21,61 +9,4 @@ func udpSizes(mtu int, v6 bool) []int {
 		full = mtu - udpHeader - ipv6Header
 	}
 	return []int{1, full, 20000}
-}
-
-// echoUDP sends datagrams of the given sizes, each of which has to come back as
-// it was.
-func echoUDP(ctx context.Context, from, to station, at netip.Addr, sizes []int) error {
-	server, err := to.ListenUDP(netip.AddrPortFrom(at, 0))
-	if err != nil {
-		return fmt.Errorf("listening: %w", err)
-	}
-	served := make(chan error, 1)
-	go func() { served <- serveEcho(server) }()
-	defer func() {
-		server.Close()
-		<-served
-	}()
-	port := server.LocalAddr().(*net.UDPAddr).AddrPort().Port()
-	c, err := from.DialUDP(netip.AddrPortFrom(at, port))
-	if err != nil {
-		return err
-	}
-	defer c.Close()
-	for i, size := range sizes {
-		if err := echoOne(ctx, c, newPayload(uint64(i)).Next(int64(size))); err != nil {
-			return cause(ctx, fmt.Errorf("%d bytes: %w", size, err))
-		}
-	}
-	return nil
-}
-
-func echoOne(ctx context.Context, c packetConn, b []byte) error {
-	c.SetDeadline(time.Now().Add(udpPatience))
-	defer bind(ctx, c)()
-	if _, err := c.Write(b); err != nil {
-		return err
-	}
-	back := make([]byte, 1<<16)
-	n, _, err := c.ReadFrom(back)
-	switch {
-	case err != nil:
-		return err
-	case !bytes.Equal(back[:n], b):
-		return fmt.Errorf("%d bytes came back, and not the same", n)
-	}
-	return nil
-}
-
-// serveEcho sends each datagram back, until the socket is closed. What cannot
-// be sent is lost, as with every datagram.
-func serveEcho(c net.PacketConn) error {
-	b := make([]byte, 1<<16)
-	for {
-		n, from, err := c.ReadFrom(b)
-		if err != nil {
-			return err
-		}
-		c.WriteTo(b[:n], from)
-	}
 }

@@ -8,6 +8,7 @@ import (
 	"github.com/ethlink/ethlink/adapters/tap"
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/ethstack/ethtest"
+	"github.com/ethlink/ethlink/internal/lab"
 	"github.com/ethlink/ethlink/internal/netns"
 )
 
@@ -18,7 +19,7 @@ type wire struct {
 	// dev is our end. It belongs to the netstack that is made on it.
 	dev ethstack.Device
 	// other makes the station at the other end.
-	other func(addrs []netip.Prefix) (station, error)
+	other func(addrs []netip.Prefix) (lab.Station, error)
 	// noIPv6 says why the other end has no IPv6.
 	noIPv6 error
 	// close takes down what is left when our end is closed.
@@ -71,7 +72,7 @@ func openTAP(mtu int) (*wire, error) {
 	return &wire{
 		what:   "TAP " + name + ", in a network namespace of its own",
 		dev:    dev,
-		other:  func(addrs []netip.Prefix) (station, error) { return newKernel(name, addrs) },
+		other:  func(addrs []netip.Prefix) (lab.Station, error) { return lab.NewKernel(name, addrs) },
 		noIPv6: netns.SetIPv6(name, true),
 		close:  func() {},
 	}, nil
@@ -100,7 +101,7 @@ func openVeth(mtu int) (*wire, error) {
 	return &wire{
 		what:   "veth pair " + theirs + " - " + ours + ", in a network namespace of its own",
 		dev:    dev,
-		other:  func(addrs []netip.Prefix) (station, error) { return newKernel(theirs, addrs) },
+		other:  func(addrs []netip.Prefix) (lab.Station, error) { return lab.NewKernel(theirs, addrs) },
 		noIPv6: noIPv6,
 		close:  remove,
 	}, nil
@@ -116,8 +117,8 @@ func openMemory(mtu int) (*wire, error) {
 		return nil, err
 	}
 	w := &wire{what: "a segment in memory, with a second netstack as peer", dev: ours, close: func() { theirs.Close() }}
-	w.other = func(addrs []netip.Prefix) (station, error) {
-		n, err := newNetstack(theirs, netstackOptions{name: "peer", addrs: addrs})
+	w.other = func(addrs []netip.Prefix) (lab.Station, error) {
+		n, err := lab.NewNetstack(theirs, lab.NetstackOptions{Name: "peer", Addrs: addrs})
 		if err != nil {
 			return nil, err
 		}

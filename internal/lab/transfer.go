@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -11,44 +11,45 @@ import (
 	"time"
 )
 
-// A transfer moves a payload over a TCP connection that the sender dials.
-type transfer struct {
-	from, to station
-	// at is the receiver's address.
-	at   netip.Addr
-	size int64
-	seed uint64
-	// done counts the bytes that have arrived.
-	done atomic.Int64
+// A Transfer moves a payload over a TCP connection that the sender dials.
+type Transfer struct {
+	From, To Station
+	// At is the receiver's address.
+	At netip.Addr
+	// Size is how many bytes there are, Seed which ones.
+	Size int64
+	Seed uint64
+	// Done counts the bytes that have arrived.
+	Done atomic.Int64
 }
 
-// A digest is the SHA-256 of a payload.
-type digest [sha256.Size]byte
+// A Digest is the SHA-256 of a payload.
+type Digest [sha256.Size]byte
 
 // String returns the beginning of a digest, enough for people to compare.
-func (d digest) String() string { return fmt.Sprintf("%x...", d[:4]) }
+func (d Digest) String() string { return fmt.Sprintf("%x...", d[:4]) }
 
-// A transferResult is what a transfer that went well found out.
-type transferResult struct {
-	took   time.Duration
-	digest digest
+// A TransferResult is what a transfer that went well found out.
+type TransferResult struct {
+	Took   time.Duration
+	Digest Digest
 }
 
-// gbits returns the throughput in Gbit/s.
-func (t transferResult) gbits(size int64) float64 { return float64(size) * 8 / t.took.Seconds() / 1e9 }
+// Gbits returns the throughput of so many bytes in Gbit/s.
+func (t TransferResult) Gbits(size int64) float64 { return float64(size) * 8 / t.Took.Seconds() / 1e9 }
 
-// run makes the connection and moves the payload. Whether sender and receiver
+// Run makes the connection and moves the payload. Whether sender and receiver
 // have hashed the same bytes is part of the error.
-func (t *transfer) run(ctx context.Context) (transferResult, error) {
-	l, err := t.to.Listen(netip.AddrPortFrom(t.at, 0))
+func (t *Transfer) Run(ctx context.Context) (TransferResult, error) {
+	l, err := t.To.Listen(netip.AddrPortFrom(t.At, 0))
 	if err != nil {
-		return transferResult{}, fmt.Errorf("listening: %w", err)
+		return TransferResult{}, fmt.Errorf("listening: %w", err)
 	}
 	// When one side fails, the other must not wait for it.
 	both, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	start := time.Now()
-	var received digest
+	var received Digest
 	end := make(chan error, 1)
 	go func() {
 		var err error
@@ -65,13 +66,13 @@ func (t *transfer) run(ctx context.Context) (transferResult, error) {
 	err = firstOf(err, <-end)
 	switch {
 	case err != nil:
-		return transferResult{}, context.Cause(both)
-	case t.done.Load() != t.size:
-		return transferResult{}, fmt.Errorf("%d bytes arrived of %d sent", t.done.Load(), t.size)
+		return TransferResult{}, context.Cause(both)
+	case t.Done.Load() != t.Size:
+		return TransferResult{}, fmt.Errorf("%d bytes arrived of %d sent", t.Done.Load(), t.Size)
 	case sent != received:
-		return transferResult{}, fmt.Errorf("the bytes differ: SHA-256 is %v sent, %v received", sent, received)
+		return TransferResult{}, fmt.Errorf("the bytes differ: SHA-256 is %v sent, %v received", sent, received)
 	}
-	return transferResult{time.Since(start), sent}, nil
+	return TransferResult{time.Since(start), sent}, nil
 }
 
 func firstOf(errs ...error) error {
@@ -87,16 +88,16 @@ func firstOf(errs ...error) error {
 func portOf(l net.Listener) uint16 { return l.Addr().(*net.TCPAddr).AddrPort().Port() }
 
 // send dials and sends, and returns the hash of what it sent.
-func (t *transfer) send(ctx context.Context, port uint16) (d digest, err error) {
-	c, err := t.from.Dial(ctx, netip.AddrPortFrom(t.at, port))
+func (t *Transfer) send(ctx context.Context, port uint16) (d Digest, err error) {
+	c, err := t.From.Dial(ctx, netip.AddrPortFrom(t.At, port))
 	if err != nil {
 		return d, err
 	}
 	defer c.Close()
 	defer bind(ctx, c)()
 	hash := sha256.New()
-	p := newPayload(t.seed)
-	for left := t.size; left > 0; {
+	p := NewPayload(t.Seed)
+	for left := t.Size; left > 0; {
 		b := p.Next(left)
 		if _, err := c.Write(b); err != nil {
 			return d, err
@@ -112,11 +113,11 @@ func (t *transfer) send(ctx context.Context, port uint16) (d digest, err error) 
 	if n, err := io.Copy(io.Discard, c); err != nil || n > 0 {
 		return d, fmt.Errorf("waiting for the receiver to close: %d bytes, %w", n, err)
 	}
-	return digest(hash.Sum(nil)), nil
+	return Digest(hash.Sum(nil)), nil
 }
 
 // receive accepts one connection and returns the hash of what comes.
-func (t *transfer) receive(ctx context.Context, l net.Listener) (d digest, err error) {
+func (t *Transfer) receive(ctx context.Context, l net.Listener) (d Digest, err error) {
 	stop := context.AfterFunc(ctx, func() { l.Close() })
 	c, err := l.Accept()
 	if stop() {
@@ -132,9 +133,9 @@ func (t *transfer) receive(ctx context.Context, l net.Listener) (d digest, err e
 	for {
 		n, err := c.Read(b)
 		hash.Write(b[:n])
-		t.done.Add(int64(n))
+		t.Done.Add(int64(n))
 		if err == io.EOF {
-			return digest(hash.Sum(nil)), nil
+			return Digest(hash.Sum(nil)), nil
 		}
 		if err != nil {
 			return d, err

@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"encoding/binary"
@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// blockLen is how much of a payload is made at a time.
-	blockLen = 64 << 10
+	// BlockLen is how much of a [Payload] is made at a time.
+	BlockLen = 64 << 10
 	tableLen = 1 << 20
 )
 
@@ -20,21 +20,22 @@ var table = sync.OnceValue(func() []byte {
 	return t
 })
 
-// A payload is a pseudo-random stream of bytes, always the same for one seed. It
+// A Payload is a pseudo-random stream of bytes, always the same for one seed. It
 // never repeats itself: a piece in the wrong place is as wrong as a piece that
 // was changed.
-type payload struct {
+type Payload struct {
 	random *rand.PCG
-	block  [blockLen]byte
+	block  [BlockLen]byte
 	rest   []byte // of block
 }
 
-func newPayload(seed uint64) *payload {
-	return &payload{random: rand.NewPCG(seed, 0)}
+// NewPayload returns the payload of a seed, from its beginning.
+func NewPayload(seed uint64) *Payload {
+	return &Payload{random: rand.NewPCG(seed, 0)}
 }
 
 // Next returns the next up to n bytes, valid until the next call.
-func (p *payload) Next(n int64) []byte {
+func (p *Payload) Next(n int64) []byte {
 	if len(p.rest) == 0 {
 		p.fill()
 	}
@@ -44,10 +45,10 @@ func (p *payload) Next(n int64) []byte {
 }
 
 // fill takes a part of the table, and changes each word by the same random one.
-func (p *payload) fill() {
-	at := p.random.Uint64() % (tableLen - blockLen)
-	from, mask := table()[at:at+blockLen], p.random.Uint64()
-	for i := 0; i+8 <= blockLen; i += 8 {
+func (p *Payload) fill() {
+	at := p.random.Uint64() % (tableLen - BlockLen)
+	from, mask := table()[at:at+BlockLen], p.random.Uint64()
+	for i := 0; i+8 <= BlockLen; i += 8 {
 		binary.LittleEndian.PutUint64(p.block[i:], binary.LittleEndian.Uint64(from[i:])^mask)
 	}
 	p.rest = p.block[:]

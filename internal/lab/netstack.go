@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"context"
@@ -22,60 +22,93 @@ import (
 	"github.com/ethlink/ethlink/ethstack"
 )
 
-// nic is the number of a netstack's only interface.
-const nic = 1
-
-// netstackOptions configure a netstack.
-type netstackOptions struct {
-	// name is what people are shown.
-	name string
-	// addrs are its addresses, with the subnet that is on the link.
-	addrs []netip.Prefix
-	// gateways lead to everything else, at most one for each kind of address.
-	gateways []netip.Addr
-	endpoint endpoint.Options
+// NetstackOptions configure a [Netstack].
+type NetstackOptions struct {
+	// Name is what people are shown.
+	Name string
+	// Addrs are its addresses, with the subnet that is on the link.
+	Addrs []netip.Prefix
+	// Gateways lead to everything else, at most one for each kind of address.
+	Gateways []netip.Addr
+	// Companion registers [endpoint.NewProtocol].
+	Companion bool
+	// Proxy turns spoofing and promiscuous mode on, as proxies have it, and
+	// HandleLocal off, with which promiscuous mode drops every packet.
+	Proxy    bool
+	Endpoint endpoint.Options
 }
 
-// A netstack is a gVisor network stack on a device.
-type netstack struct {
+// A Netstack is a gVisor network stack on a device.
+type Netstack struct {
 	name string
 	s    *stack.Stack
-	ep   *endpoint.Endpoint
+	eps  []*endpoint.Endpoint // of NIC 1 and so on
 }
 
-var _ station = (*netstack)(nil)
+var _ Station = (*Netstack)(nil)
 
-// newNetstack makes a netstack. The device belongs to it from here on, and is
+// NewNetstack makes a netstack. The device belongs to it from here on, and is
 // closed also when there is an error.
-func newNetstack(dev ethstack.Device, o netstackOptions) (*netstack, error) {
-	ep, err := endpoint.New(dev, o.endpoint)
+func NewNetstack(dev ethstack.Device, o NetstackOptions) (*Netstack, error) {
+	ep, err := endpoint.New(dev, o.Endpoint)
 	if err != nil {
 		dev.Close()
 		return nil, err
 	}
-	n := &netstack{name: o.name, ep: ep, s: stack.New(stack.Options{
-		NetworkProtocols: []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol},
+	return NewNetstackOn(ep, o)
+}
+
+// NewNetstackOn makes a netstack on an endpoint, which belongs to it from here
+// on.
+func NewNetstackOn(ep *endpoint.Endpoint, o NetstackOptions) (*Netstack, error) {
+	protocols := []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol}
+	if o.Companion {
+		protocols = append(protocols, endpoint.NewProtocol)
+	}
+	n := &Netstack{name: o.Name, s: stack.New(stack.Options{
+		NetworkProtocols: protocols,
 		TransportProtocols: []stack.TransportProtocolFactory{
 			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
-		HandleLocal: true,
+		HandleLocal: !o.Proxy,
 	})}
-	if err := n.configure(o); err != nil {
+	err := n.tuneTCP()
+	if err == nil {
+		err = n.AddNIC(ep, o.Addrs, o.Gateways)
+	}
+	if err == nil && o.Proxy {
+		err = n.proxy()
+	}
+	if err != nil {
 		n.Close()
+		ep.Close()
 		return nil, err
 	}
 	return n, nil
 }
 
-func (n *netstack) configure(o netstackOptions) error {
-	if err := n.tuneTCP(); err != nil {
-		return err
+// proxy makes the first interface one for all addresses.
+func (n *Netstack) proxy() error {
+	if err := n.s.SetSpoofing(1, true); err != nil {
+		return fmt.Errorf("%s: turning spoofing on: %v", n.name, err)
 	}
-	if err := n.s.CreateNIC(nic, n.ep); err != nil {
+	if err := n.s.SetPromiscuousMode(1, true); err != nil {
+		return fmt.Errorf("%s: turning promiscuous mode on: %v", n.name, err)
+	}
+	return nil
+}
+
+// AddNIC makes a network interface of an endpoint, with addresses and gateways
+// as in the options. The first has number 1. If there is no error the endpoint
+// belongs to the netstack from here on.
+func (n *Netstack) AddNIC(ep *endpoint.Endpoint, addrs []netip.Prefix, gateways []netip.Addr) error {
+	nic := tcpip.NICID(len(n.eps) + 1)
+	if err := n.s.CreateNIC(nic, ep); err != nil {
 		return fmt.Errorf("%s: making its interface: %v", n.name, err)
 	}
-	var routes []tcpip.Route
-	for _, p := range o.addrs {
+	n.eps = append(n.eps, ep)
+	routes := n.s.GetRouteTable()
+	for _, p := range addrs {
 		a := tcpip.ProtocolAddress{Protocol: protocolOf(p.Addr()), AddressWithPrefix: tcpip.AddressWithPrefix{
 			Address: tcpip.AddrFromSlice(p.Addr().AsSlice()), PrefixLen: p.Bits(),
 		}}
@@ -84,7 +117,7 @@ func (n *netstack) configure(o netstackOptions) error {
 		}
 		routes = append(routes, tcpip.Route{Destination: a.AddressWithPrefix.Subnet(), NIC: nic})
 	}
-	for _, gw := range o.gateways {
+	for _, gw := range gateways {
 		all := netip.PrefixFrom(netip.IPv6Unspecified(), 0)
 		if gw.Is4() {
 			all = netip.PrefixFrom(netip.IPv4Unspecified(), 0)
@@ -98,7 +131,7 @@ func (n *netstack) configure(o netstackOptions) error {
 
 // tuneTCP gives TCP the buffers that a fast link needs; netstack's defaults are
 // for slow ones.
-func (n *netstack) tuneTCP() error {
+func (n *Netstack) tuneTCP() error {
 	const least, usual, most = 4 << 10, 4 << 20, 8 << 20
 	receive := tcpip.TCPReceiveBufferSizeRangeOption{Min: least, Default: usual, Max: most}
 	send := tcpip.TCPSendBufferSizeRangeOption{Min: least, Default: usual, Max: most}
@@ -112,17 +145,30 @@ func (n *netstack) tuneTCP() error {
 }
 
 // Close ends all connections, and waits until nothing of the netstack runs.
-func (n *netstack) Close() {
+func (n *Netstack) Close() {
 	n.s.Destroy()
-	// Where there is no interface yet, nobody else has done it.
-	n.ep.Close()
+	for _, ep := range n.eps {
+		// If its interface was removed before, nobody else has waited for it.
+		ep.Close()
+	}
 }
 
-func (n *netstack) Name() string { return n.name }
+// Stack returns the stack, to be configured further.
+func (n *Netstack) Stack() *stack.Stack { return n.s }
 
-func (n *netstack) HardwareAddr() ethstack.HardwareAddr { return n.ep.Interface().HardwareAddr() }
+// Endpoint returns the endpoint of the first interface.
+func (n *Netstack) Endpoint() *endpoint.Endpoint { return n.eps[0] }
 
-func (n *netstack) Ping(to netip.Addr) (packetConn, error) {
+// Name returns the name that the options gave.
+func (n *Netstack) Name() string { return n.name }
+
+// HardwareAddr returns the address of the first interface.
+func (n *Netstack) HardwareAddr() ethstack.HardwareAddr {
+	return n.Endpoint().Interface().HardwareAddr()
+}
+
+// Ping opens a ping socket.
+func (n *Netstack) Ping(to netip.Addr) (PacketConn, error) {
 	protocol := tcpip.TransportProtocolNumber(icmp.ProtocolNumber4)
 	if to.Is6() {
 		protocol = icmp.ProtocolNumber6
@@ -140,15 +186,17 @@ func (n *netstack) Ping(to netip.Addr) (packetConn, error) {
 	return gonet.NewUDPConn(&wq, ep), nil
 }
 
-func (n *netstack) Dial(ctx context.Context, to netip.AddrPort) (streamConn, error) {
+// Dial makes a TCP connection.
+func (n *Netstack) Dial(ctx context.Context, to netip.AddrPort) (StreamConn, error) {
 	c, err := gonet.DialContextTCP(ctx, n.s, fullAddress(to), protocolOf(to.Addr()))
 	if err != nil {
-		return nil, err // a nil *TCPConn must not become a streamConn
+		return nil, err // a nil *TCPConn must not become a StreamConn
 	}
 	return c, nil
 }
 
-func (n *netstack) Listen(at netip.AddrPort) (net.Listener, error) {
+// Listen waits for TCP connections.
+func (n *Netstack) Listen(at netip.AddrPort) (net.Listener, error) {
 	l, err := gonet.ListenTCP(n.s, fullAddress(at), protocolOf(at.Addr()))
 	if err != nil {
 		return nil, err
@@ -156,7 +204,8 @@ func (n *netstack) Listen(at netip.AddrPort) (net.Listener, error) {
 	return l, nil
 }
 
-func (n *netstack) DialUDP(to netip.AddrPort) (packetConn, error) {
+// DialUDP opens a connected UDP socket.
+func (n *Netstack) DialUDP(to netip.AddrPort) (PacketConn, error) {
 	a := fullAddress(to)
 	c, err := gonet.DialUDP(n.s, nil, &a, protocolOf(to.Addr()))
 	if err != nil {
@@ -165,7 +214,8 @@ func (n *netstack) DialUDP(to netip.AddrPort) (packetConn, error) {
 	return c, nil
 }
 
-func (n *netstack) ListenUDP(at netip.AddrPort) (net.PacketConn, error) {
+// ListenUDP opens a UDP socket.
+func (n *Netstack) ListenUDP(at netip.AddrPort) (net.PacketConn, error) {
 	a := fullAddress(at)
 	c, err := gonet.DialUDP(n.s, &a, nil, protocolOf(at.Addr()))
 	if err != nil {
@@ -174,13 +224,14 @@ func (n *netstack) ListenUDP(at netip.AddrPort) (net.PacketConn, error) {
 	return c, nil
 }
 
-// Neighbors returns our ARP's table for IPv4, and netstack's own for IPv6.
-func (n *netstack) Neighbors() ([]neighbor, error) {
-	var list []neighbor
-	for e := range n.ep.Interface().Neighbors() {
-		list = append(list, neighbor{e.Addr, e.HardwareAddr, e.State.String()})
+// Neighbors returns what the first interface knows: our ARP's table for IPv4,
+// and netstack's own for IPv6.
+func (n *Netstack) Neighbors() ([]Neighbor, error) {
+	var list []Neighbor
+	for e := range n.Endpoint().Interface().Neighbors() {
+		list = append(list, Neighbor{e.Addr, e.HardwareAddr, e.State.String()})
 	}
-	entries, err := n.s.Neighbors(nic, ipv6.ProtocolNumber)
+	entries, err := n.s.Neighbors(1, ipv6.ProtocolNumber)
 	if err != nil {
 		return nil, fmt.Errorf("%s: listing IPv6 neighbors: %v", n.name, err)
 	}
@@ -188,7 +239,7 @@ func (n *netstack) Neighbors() ([]neighbor, error) {
 		a, _ := netip.AddrFromSlice(e.Addr.AsSlice())
 		var hw ethstack.HardwareAddr
 		copy(hw[:], e.LinkAddr)
-		list = append(list, neighbor{a, hw, strings.ToLower(e.State.String())})
+		list = append(list, Neighbor{a, hw, strings.ToLower(e.State.String())})
 	}
 	sortNeighbors(list)
 	return list, nil

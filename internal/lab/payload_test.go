@@ -1,4 +1,4 @@
-package main
+package lab
 
 import (
 	"bytes"
@@ -8,7 +8,7 @@ import (
 // take returns the first n bytes of a payload, taken in pieces.
 func take(seed uint64, n, piece int64) []byte {
 	var all []byte
-	p := newPayload(seed)
+	p := NewPayload(seed)
 	for left := n; left > 0; {
 		b := p.Next(min(piece, left))
 		all = append(all, b...)
@@ -18,9 +18,9 @@ func take(seed uint64, n, piece int64) []byte {
 }
 
 func TestPayload(t *testing.T) {
-	const n = 64*blockLen + 5 // more than the table
+	const n = 64*BlockLen + 5 // more than the table
 	want := take(1, n, n)
-	for _, piece := range []int64{1000, blockLen, blockLen + 1} {
+	for _, piece := range []int64{1000, BlockLen, BlockLen + 1} {
 		if !bytes.Equal(take(1, n, piece), want) {
 			t.Errorf("taken in pieces of %d it is another", piece)
 		}
@@ -39,10 +39,10 @@ func TestPayload(t *testing.T) {
 }
 
 func BenchmarkPayload(b *testing.B) {
-	p := newPayload(0)
-	b.SetBytes(blockLen)
+	p := NewPayload(0)
+	b.SetBytes(BlockLen)
 	b.ReportAllocs()
 	for b.Loop() {
-		p.Next(blockLen)
+		p.Next(BlockLen)
 	}
 }
