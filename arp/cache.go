@@ -31,7 +31,7 @@ func (c *cache[P]) add(key [4]byte) *entry[P] {
 	} else {
 		e = new(entry[P])
 	}
-	*e = entry[P]{key: key, state: Incomplete, requested: longAgo, index: noIndex}
+	*e = entry[P]{key: key, state: Incomplete, requested: longAgo, decided: longAgo, index: noIndex}
 	c.entries[key] = e
 	c.count[Incomplete]++
 	return e

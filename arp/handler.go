@@ -20,6 +20,11 @@ type Handler[P any] struct {
 	random *rand.Rand
 	own    own
 
+	requests limiter // broadcast requests
+	replies  limiter
+	learning budgets
+	windows  int // that are open
+
 	pendingBytes int // of all queues
 	queues       []*queue[P]
 	batch        uint64 // the last one that was released
@@ -45,7 +50,9 @@ func New[P any](c Config) (*Handler[P], error) {
 	}
 	h := &Handler[P]{c: c, hw: c.HardwareAddr, random: rand.New(rand.NewPCG(c.Seed, 0x617270))}
 	h.entries = make(map[[4]byte]*entry[P])
-	h.own.set = make(map[netip.Addr]struct{})
+	h.own.all = make(map[netip.Addr]*address)
+	h.own.claimed = longAgo
+	h.requests, h.replies = newLimiter(c.MaxRequestRate), newLimiter(c.MaxReplyRate)
 	return h, nil
 }
 
@@ -186,7 +193,7 @@ func (h *Handler[P]) NextDeadline() (time.Duration, bool) {
 // Tick does what is due at now. What one call does is bounded; NextDeadline
 // tells whether there is more.
 func (h *Handler[P]) Tick(now time.Duration, a *Actions[P]) {
-	h.announce(now, a)
+	h.work(now, a)
 	for range maxTick {
 		if len(h.deadlines) == 0 || h.deadlines[0].deadline > now {
 			return
@@ -197,6 +204,10 @@ func (h *Handler[P]) Tick(now time.Duration, a *Actions[P]) {
 
 // expire takes e, whose deadline has passed, to its next state.
 func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
+	if e.window != nil {
+		h.verify(now, e, a)
+		return
+	}
 	switch e.state {
 	case Incomplete:
 		switch {
@@ -230,7 +241,7 @@ func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
 // rejected, and nothing is sent any more.
 func (h *Handler[P]) Close(a *Actions[P]) {
 	h.closed = true
-	h.own.pending = nil
+	h.own.clear()
 	for _, e := range h.all() {
 		h.dropAll(e, DropClosed, a)
 		h.erase(e, a)

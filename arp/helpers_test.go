@@ -113,7 +113,7 @@ func asks(n byte) event    { return receive(OperationRequest, n, int(n), 1, true
 
 func static(n byte, hw int) event {
 	return func(s *station) {
-		if err := s.h.AddStatic(ip(n), hwOf(hw), &s.a); err != nil {
+		if err := s.h.AddStatic(s.now, ip(n), hwOf(hw), &s.a); err != nil {
 			s.t.Errorf("AddStatic(%v): %v", ip(n), err)
 		}
 	}

@@ -14,6 +14,11 @@ type Meta struct {
 	TargetIsOurs bool
 	// SenderIsOurs: the sender address is one of ours.
 	SenderIsOurs bool
+	// SenderIsOffLink: the sender address is in no subnet of this link. Such a
+	// neighbor is not added unless it was asked for.
+	SenderIsOffLink bool
+	// SourceDiffers: the frame's source is not the sender's hardware address.
+	SourceDiffers bool
 }
 
 // InputResult is what came of an ARP packet.
@@ -26,6 +31,12 @@ const (
 	InputAnswered
 	// InputConfirmed: it confirmed, moved, or gave us a neighbor's address.
 	InputConfirmed
+	// InputChallenged: it says that a neighbor has another hardware address;
+	// that is being verified, or was ignored because of what was found before.
+	InputChallenged
+	// InputLimited: a request for an address of ours, not answered because too
+	// many were.
+	InputLimited
 	// InputUnsolicited: a reply from somebody we did not ask.
 	InputUnsolicited
 	// InputConflict: somebody else uses an address of ours.
@@ -34,14 +45,15 @@ const (
 	InputReflected
 	// InputUnknownOperation: neither a request nor a reply.
 	InputUnknownOperation
-	// InputBadSender: the sender's hardware address is zero or a group's.
+	// InputBadSender: the sender's hardware address is zero, a group's, or not
+	// the frame's source where that is asked for.
 	InputBadSender
 	// NumInputResults is how many results there are.
 	NumInputResults
 )
 
 var inputResultNames = [NumInputResults]string{
-	"ignored", "answered", "confirmed", "unsolicited reply", "address conflict", "reflected", "unknown operation", "bad sender",
+	"ignored", "answered", "confirmed", "challenged", "rate limited", "unsolicited reply", "address conflict", "reflected", "unknown operation", "bad sender",
 }
 
 func (r InputResult) String() string {
@@ -81,6 +93,8 @@ func (r InputResult) String() string {
 //	yes    yes     reply      update, which confirms the address if asked for
 //	no     yes     request    add as Stale, reply
 //	no     yes     reply      nothing: nobody asked
+//
+// An update that changes a hardware address is verified first.
 func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) InputResult {
 	switch {
 	case h.closed:
@@ -90,57 +104,75 @@ func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) I
 	case p.SenderHardwareAddr.IsGroup() || p.SenderHardwareAddr.IsZero():
 		// IEEE 802.3 §3.2.3: no station has such an address.
 		return InputBadSender
+	case m.SourceDiffers && h.c.StrictSource:
+		return InputBadSender
 	case p.Operation != OperationRequest && p.Operation != OperationReply:
 		// Deviation: RFC 826 updates the table before it looks at the opcode.
 		// Whatever other operations say of a sender, no host needs it, and
 		// RFC 5494 §2 reserves some for experiments.
 		return InputUnknownOperation
+	case h.contest(p, a):
+		return InputConflict
 	case m.SenderIsOurs || h.HasAddress(p.SenderAddr):
 		// RFC 5227 §2.4: a sender address of ours from another host is a conflict.
-		a.Events = append(a.Events, Event{Kind: EventConflict, Addr: p.SenderAddr, HardwareAddr: p.SenderHardwareAddr})
+		h.defend(now, p.SenderAddr, p.SenderHardwareAddr, a)
 		return InputConflict
 	}
-	merged := h.merge(now, p, m, a)
+	known, challenged := h.merge(now, p, m, a)
 	switch {
-	case !m.TargetIsOurs && merged:
+	case m.TargetIsOurs && p.Operation == OperationRequest:
+		if !known {
+			h.learn(now, p, m, a)
+		}
+		if !h.replies.allow(now) {
+			return InputLimited
+		}
+		h.reply(p, a)
+		return InputAnswered
+	case challenged:
+		return InputChallenged
+	case known:
 		return InputConfirmed
-	case !m.TargetIsOurs:
-		return InputIgnored
-	case p.Operation == OperationReply && merged:
+	case p.IsAnnouncement() && h.c.Accept == AcceptLearn:
+		h.learn(now, p, m, a)
 		return InputConfirmed
-	case p.Operation == OperationReply:
+	case m.TargetIsOurs:
 		// Deviation: RFC 826 adds it. Then anybody could fill the table.
 		return InputUnsolicited
-	case !merged:
-		h.learn(now, p, a)
 	}
-	h.reply(p, a)
-	return InputAnswered
+	return InputIgnored
 }
 
-// merge updates the entry of the sender, if there is one.
-func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) bool {
+// merge updates the entry of the sender. It reports whether there is one, and
+// whether the packet says something else than we know.
+func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) (known, challenged bool) {
 	e := h.find(p.SenderAddr)
-	switch {
-	case e == nil:
-		return false
-	case e.state == Static:
-		return true
+	if e == nil {
+		return false, false
 	}
 	// RFC 4861 §7.2.5: only an answer to what was asked shows that the
 	// neighbor can be reached; a request or a broadcast just says so.
 	answer := p.Operation == OperationReply && m.TargetIsOurs && !m.Broadcast
-	asked := e.state == Incomplete || e.state == Failed || e.state == Probe
+	asked := e.state == Incomplete || e.state == Failed || e.state == Probe || e.window != nil
 	moved := e.hw != p.SenderHardwareAddr
 	switch {
+	case p.IsAnnouncement() && h.c.Accept == AcceptIgnore:
+	case e.state == Static:
+		challenged = moved
 	case !e.state.HasAddr() && !h.roomForResolved(now, asked, a):
 		h.settleWithoutRoom(now, e, p.SenderHardwareAddr, a)
+	case e.state.HasAddr() && moved:
+		challenged = true
+		h.challenge(now, e, p.SenderHardwareAddr, a)
 	case answer && asked:
+		if e.window != nil {
+			h.reject(now, e, a)
+		}
 		h.settle(now, e, p.SenderHardwareAddr, Reachable, a)
 	case moved || e.state == Stale:
 		h.settle(now, e, p.SenderHardwareAddr, Stale, a)
 	}
-	return true
+	return true, challenged
 }
 
 // settleWithoutRoom sends what waits for a neighbor whose address cannot be
@@ -155,13 +187,14 @@ func (h *Handler[P]) settleWithoutRoom(now time.Duration, e *entry[P], hw Hardwa
 
 // learn adds the sender of a request for an address of ours: it is about to
 // send us something that will want an answer.
-func (h *Handler[P]) learn(now time.Duration, p Packet, a *Actions[P]) {
+func (h *Handler[P]) learn(now time.Duration, p Packet, m Meta, a *Actions[P]) {
 	// RFC 5227 §2.1.1: a probe has no sender address.
-	if !usable(p.SenderAddr) || !h.roomForResolved(now, false, a) {
+	if !usable(p.SenderAddr) || m.SenderIsOffLink || !h.learning.spend(now, p.SenderHardwareAddr) ||
+		!h.roomForResolved(now, false, a) {
 		return
 	}
 	e := h.add(p.SenderAddr.As4())
-	e.hw = p.SenderHardwareAddr
+	e.hw, e.decided = p.SenderHardwareAddr, now
 	h.setState(e, Stale)
 	a.event(EventAdded, e)
 	h.setDeadline(e, now+h.c.StaleTime)
@@ -188,7 +221,7 @@ func (h *Handler[P]) SetHardwareAddr(now time.Duration, hw HardwareAddr, a *Acti
 // there when the link comes up again.
 func (h *Handler[P]) LinkDown(now time.Duration, a *Actions[P]) {
 	h.down = true
-	h.own.pending = nil
+	h.own.clear()
 	h.Flush(now, a)
 }
 
@@ -218,7 +251,7 @@ func (h *Handler[P]) Reverify(now time.Duration, a *Actions[P]) {
 				h.change(e, Probe, a)
 			}
 			// Tick sends the probes, a bounded number at a time.
-			h.setDeadline(e, now)
+			h.schedule(e, now)
 		}
 	}
 }

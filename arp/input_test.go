@@ -230,7 +230,7 @@ func TestInvalidNextHops(t *testing.T) {
 		if s.h.Remove(0, next, &s.a) {
 			t.Errorf("%v was known", next)
 		}
-		if err := s.h.AddStatic(next, hwOf(2), &s.a); err == nil {
+		if err := s.h.AddStatic(s.now, next, hwOf(2), &s.a); err == nil {
 			t.Errorf("%v can be a static neighbor", next)
 		}
 		if len(s.h.entries) != 0 {

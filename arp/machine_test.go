@@ -118,7 +118,7 @@ func (m *machine) step() {
 	case 16, 17, 18, 19, 20:
 		m.drain()
 	case 21:
-		_ = h.AddStatic(m.addr(), hwOf(m.pick(20)), a) // its errors have a test of their own
+		_ = h.AddStatic(m.now, m.addr(), hwOf(m.pick(20)), a) // its errors have a test of their own
 	case 22:
 		h.Remove(m.now, m.addr(), a)
 	case 23:

@@ -30,7 +30,7 @@ func (h *Handler[P]) Entry(addr netip.Addr) (Entry, bool) {
 
 // AddStatic makes hw the address of a neighbor until it is removed or added
 // again, whatever comes in. What waits for it is released.
-func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
+func (h *Handler[P]) AddStatic(now time.Duration, addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
 	switch {
 	case h.closed:
 		return fmt.Errorf("arp: static neighbor %v: the handler was closed", addr)
@@ -46,8 +46,9 @@ func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) 
 		e = h.add(addr.As4())
 		a.event(EventAdded, e)
 	}
+	h.closeWindow(now, e)
 	h.setDeadline(e, never)
-	h.become(e, hw, Static, a)
+	h.become(now, e, hw, Static, a)
 	h.hand(e, a)
 	return nil
 }

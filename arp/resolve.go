@@ -78,6 +78,14 @@ func (h *Handler[P]) mustWait(now time.Duration, e *entry[P]) bool {
 
 // request broadcasts a request for an entry that is Incomplete.
 func (h *Handler[P]) request(now time.Duration, e *entry[P], a *Actions[P]) {
+	if !e.reserved {
+		if at := h.requests.reserve(now); at > now {
+			e.reserved = true
+			h.setDeadline(e, at)
+			return
+		}
+	}
+	e.reserved = false
 	e.tries++
 	h.sendRequest(now, e, Broadcast, a)
 	h.setDeadline(e, now+h.c.RequestInterval)
@@ -86,7 +94,7 @@ func (h *Handler[P]) request(now time.Duration, e *entry[P], a *Actions[P]) {
 // retry asks again for a next hop that has failed, while it stays so.
 func (h *Handler[P]) retry(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.setDeadline(e, now+h.c.FailedTime)
-	if h.mustWait(now, e) {
+	if h.mustWait(now, e) || !h.requests.allow(now) {
 		return
 	}
 	h.sendRequest(now, e, Broadcast, a)
@@ -138,7 +146,7 @@ func (h *Handler[P]) fail(now time.Duration, e *entry[P], a *Actions[P]) {
 func (h *Handler[P]) use(now time.Duration, e *entry[P], a *Actions[P]) {
 	if e.state == Stale {
 		h.change(e, Delay, a)
-		h.setDeadline(e, now+h.c.DelayTime)
+		h.schedule(e, now+h.c.DelayTime)
 	}
 }
 
@@ -149,24 +157,26 @@ func (h *Handler[P]) settle(now time.Duration, e *entry[P], hw HardwareAddr, s S
 	if s == Stale && e.waiting() {
 		s = Delay // it is in use
 	}
-	h.become(e, hw, s, a)
+	h.become(now, e, hw, s, a)
 	switch s {
 	case Reachable:
 		// RFC 4861 §6.3.2: a random time, so that neighbors that came together
 		// are not probed together.
-		h.setDeadline(e, now+h.c.ReachableTime/2+time.Duration(h.random.Int64N(int64(h.c.ReachableTime))))
+		h.schedule(e, now+h.c.ReachableTime/2+time.Duration(h.random.Int64N(int64(h.c.ReachableTime))))
 	case Stale:
-		h.setDeadline(e, now+h.c.StaleTime)
+		h.schedule(e, now+h.c.StaleTime)
 	case Delay:
-		h.setDeadline(e, now+h.c.DelayTime)
+		h.schedule(e, now+h.c.DelayTime)
 	}
 	h.hand(e, a)
 }
 
 // become gives e a hardware address and a state that has one.
-func (h *Handler[P]) become(e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
+func (h *Handler[P]) become(now time.Duration, e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
 	old := e.hw
-	e.hw = hw
+	if old != hw {
+		e.hw, e.decided = hw, now
+	}
 	if e.state != s {
 		h.change(e, s, a)
 	} else {
@@ -207,6 +217,7 @@ func (h *Handler[P]) unpublish(e *entry[P], a *Actions[P]) {
 // in an Incomplete entry that nobody waits for.
 func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a *Actions[P]) {
 	h.dropAll(e, reason, a)
+	h.closeWindow(now, e)
 	from := e.requested
 	if !h.mustWait(now, e) {
 		if !e.draining() {
@@ -216,7 +227,7 @@ func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a
 		from = now
 	}
 	h.unpublish(e, a)
-	e.hw, e.tries, e.used = HardwareAddr{}, 0, false
+	e.hw, e.tries, e.used, e.reserved = HardwareAddr{}, 0, false, false
 	if e.state != Incomplete {
 		h.change(e, Incomplete, a)
 	}

@@ -35,7 +35,7 @@ func (i *Interface) Neighbor(addr netip.Addr) (arp.Entry, bool) {
 func (i *Interface) AddStaticNeighbor(addr netip.Addr, hw HardwareAddr) error {
 	r := i.res
 	a := r.begin()
-	err := r.h.AddStatic(addr.Unmap(), hw, a)
+	err := r.h.AddStatic(r.clock.Now(), addr.Unmap(), hw, a)
 	r.kick(a)
 	return err
 }
