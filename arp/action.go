@@ -93,13 +93,15 @@ const (
 	DropFlushed
 	// DropClosed: the handler was closed.
 	DropClosed
+	// DropNoARP: the next hop is not static, and ARP is off.
+	DropNoARP
 	// NumDropReasons is how many reasons there are.
 	NumDropReasons
 )
 
 var dropReasonNames = [NumDropReasons]string{
 	"next hop unreachable", "queue full", "pending queues full", "cache full",
-	"next hop invalid", "flushed", "closed",
+	"next hop invalid", "flushed", "closed", "ARP is off",
 }
 
 func (r DropReason) String() string {

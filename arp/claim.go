@@ -81,11 +81,14 @@ type ClaimOptions struct {
 // the claim. For an address that is ours, or being claimed, nothing more happens;
 // only what was to be checked is then also claimed.
 //
-// The error is about addr, or says that the handler was closed.
+// The error is about addr or the timing, or says that the handler was closed or
+// that ARP is off.
 func (h *Handler[P]) Claim(now time.Duration, addr netip.Addr, c ClaimOptions, a *Actions[P]) error {
 	switch {
 	case h.closed:
 		return fmt.Errorf("arp: claim of %v: the handler was closed", addr)
+	case h.c.NoARP:
+		return fmt.Errorf("arp: claim of %v: %w", addr, ErrNoARP)
 	case !usable(addr):
 		return fmt.Errorf("arp: claim of %v: want a unicast IPv4 address other than 0.0.0.0/8 and 127.0.0.0/8", addr)
 	}
@@ -116,7 +119,7 @@ func (h *Handler[P]) beginProbing(now time.Duration, o *address) {
 	h.own.cancel(o)
 	t := o.options.Timing
 	o.state, o.left = Waiting, t.ProbeNum
-	if h.down {
+	if h.silent() {
 		return
 	}
 	// RFC 5227 §2.1.1: a random time from 0 to PROBE_WAIT, so that hosts that
@@ -155,6 +158,9 @@ func (h *Handler[P]) stepClaim(now time.Duration, o *address, a *Actions[P]) {
 		h.own.plan(o, now+wait)
 		return
 	}
+	// Choice: a claim that succeeds ends the rate limit. RFC 5227 §2.1.1 does not
+	// say what does.
+	h.own.conflicts = 0
 	if o.options.CheckOnly {
 		a.add(Event{Kind: EventFree, Addr: o.addr})
 		h.RemoveAddress(o.addr)
@@ -194,6 +200,7 @@ func (h *Handler[P]) defend(now time.Duration, addr netip.Addr, from HardwareAdd
 	switch {
 	case h.c.Defense == DefenseGiveUp, h.c.Defense == DefenseOnce && recent:
 		h.lose(o, a)
+	case h.silent(): // LinkUp announces it
 	case recent:
 		// RFC 5227 §2.4(c): at most once in DEFEND_INTERVAL, so that two hosts
 		// that both defend an address do not flood the network.

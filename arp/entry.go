@@ -68,8 +68,9 @@ type entry[P any] struct {
 	rounds uint8
 	batch  uint64 // the batch that is being sent; 0: not draining
 
-	// reserved: the deadline is the time that the next request was given.
-	reserved bool
+	// asking: its request waits for its turn. While it is Incomplete it has no
+	// deadline then.
+	asking bool
 
 	source    netip.Addr    // the sender address for requests
 	decided   time.Duration // when it was last settled which hardware address it has

@@ -2,6 +2,7 @@ package arp
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -12,6 +13,9 @@ type Meta struct {
 	Broadcast bool
 	// TargetIsOurs: the target address is one that we answer for.
 	TargetIsOurs bool
+	// TargetIsProxied: it is another host's, behind us, and we answer for it if
+	// it is not on this link (RFC 1027).
+	TargetIsProxied bool
 	// SenderIsOurs: the sender address is one of ours.
 	SenderIsOurs bool
 	// SenderIsOffLink: the sender address is in no subnet of this link. Such a
@@ -34,8 +38,8 @@ const (
 	// InputChallenged: it says that a neighbor has another hardware address;
 	// that is being verified, or was ignored because of what was found before.
 	InputChallenged
-	// InputLimited: a request for an address of ours, not answered because too
-	// many were.
+	// InputLimited: a request for an address of ours, or behind us, not answered
+	// because too many were.
 	InputLimited
 	// InputUnsolicited: a reply from somebody we did not ask.
 	InputUnsolicited
@@ -94,10 +98,11 @@ func (r InputResult) String() string {
 //	no     yes     request    add as Stale, reply
 //	no     yes     reply      nothing: nobody asked
 //
-// An update that changes a hardware address is verified first.
+// An update that changes a hardware address is verified first. What is "for us"
+// may also be for an address behind us, see [Meta].TargetIsProxied.
 func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) InputResult {
 	switch {
-	case h.closed:
+	case h.closed || h.c.NoARP:
 		return InputIgnored
 	case p.SenderHardwareAddr == h.hw:
 		return InputReflected
@@ -111,6 +116,10 @@ func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) I
 		// Whatever other operations say of a sender, no host needs it, and
 		// RFC 5494 §2 reserves some for experiments.
 		return InputUnknownOperation
+	case h.isEcho(now, p.SenderHardwareAddr) && (m.SenderIsOurs || h.own.all[p.SenderAddr] != nil || p.IsProbe()):
+		// RFC 5227 §2.1.1: the packet of another host is a conflict. This one was
+		// sent by us, before our hardware address changed.
+		return InputReflected
 	case h.contest(p, a):
 		return InputConflict
 	case m.SenderIsOurs || h.HasAddress(p.SenderAddr):
@@ -118,17 +127,13 @@ func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) I
 		h.defend(now, p.SenderAddr, p.SenderHardwareAddr, a)
 		return InputConflict
 	}
+	h.heard(p)
 	known, challenged := h.merge(now, p, m, a)
 	switch {
 	case m.TargetIsOurs && p.Operation == OperationRequest:
-		if !known {
-			h.learn(now, p, m, a)
-		}
-		if !h.replies.allow(now) {
-			return InputLimited
-		}
-		h.reply(p, a)
-		return InputAnswered
+		return h.answer(now, p, m, known && !challenged, a)
+	case m.TargetIsProxied && p.Operation == OperationRequest:
+		return h.proxy(now, p, m, a)
 	case challenged:
 		return InputChallenged
 	case known:
@@ -147,16 +152,16 @@ func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) I
 // whether the packet says something else than we know.
 func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) (known, challenged bool) {
 	e := h.find(p.SenderAddr)
-	if e == nil {
+	if e == nil || p.IsAnnouncement() && h.c.Accept == AcceptIgnore {
 		return false, false
 	}
 	// RFC 4861 §7.2.5: only an answer to what was asked shows that the
 	// neighbor can be reached; a request or a broadcast just says so.
-	answer := p.Operation == OperationReply && m.TargetIsOurs && !m.Broadcast
+	// RFC 3927 §2.5: but a link-local neighbor broadcasts its answers.
+	answer := p.Operation == OperationReply && m.TargetIsOurs && (!m.Broadcast || p.SenderAddr.IsLinkLocalUnicast())
 	asked := e.state == Incomplete || e.state == Failed || e.state == Probe || e.window != nil
 	moved := e.hw != p.SenderHardwareAddr
 	switch {
-	case p.IsAnnouncement() && h.c.Accept == AcceptIgnore:
 	case e.state == Static:
 		challenged = moved
 	case !e.state.HasAddr() && !h.roomForResolved(now, asked, a):
@@ -185,20 +190,44 @@ func (h *Handler[P]) settleWithoutRoom(now time.Duration, e *entry[P], hw Hardwa
 	h.remove(now, e, DropCacheFull, a)
 }
 
+// answer answers a request for an address of ours. Neighbors have places of
+// their own, so that a flood of strangers does not keep them waiting.
+func (h *Handler[P]) answer(now time.Duration, p Packet, m Meta, neighbor bool, a *Actions[P]) InputResult {
+	limit := &h.neighbors
+	if !neighbor {
+		h.learn(now, p, m, a)
+		limit = &h.replies
+	}
+	if !limit.allow(now) {
+		return InputLimited
+	}
+	h.reply(p, a)
+	return InputAnswered
+}
+
 // learn adds the sender of a request for an address of ours: it is about to
 // send us something that will want an answer.
 func (h *Handler[P]) learn(now time.Duration, p Packet, m Meta, a *Actions[P]) {
-	// RFC 5227 §2.1.1: a probe has no sender address.
-	if !usable(p.SenderAddr) || m.SenderIsOffLink || !h.learning.spend(now, p.SenderHardwareAddr) ||
-		!h.roomForResolved(now, false, a) {
-		return
+	switch {
+	case h.find(p.SenderAddr) != nil: // known, and challenged
+	case !usable(p.SenderAddr) || m.SenderIsOffLink: // RFC 5227 §2.1.1: a probe has no sender address
+	case h.learning.spend(now, p.SenderHardwareAddr) && h.roomForResolved(now, false, a):
+		e := h.addStale(now, p.SenderAddr, p.SenderHardwareAddr, a)
+		if m.TargetIsOurs {
+			e.source = p.TargetAddr
+		}
 	}
-	e := h.add(p.SenderAddr.As4())
-	e.hw, e.decided = p.SenderHardwareAddr, now
+}
+
+// addStale adds a neighbor that nobody here has asked for.
+func (h *Handler[P]) addStale(now time.Duration, addr netip.Addr, hw HardwareAddr, a *Actions[P]) *entry[P] {
+	e := h.add(addr.As4())
+	e.hw, e.decided = hw, now
 	h.setState(e, Stale)
 	a.event(EventAdded, e)
 	h.setDeadline(e, now+h.c.StaleTime)
 	h.publish(e, a)
+	return e
 }
 
 // reply answers a request for an address of ours.
@@ -208,50 +237,4 @@ func (h *Handler[P]) reply(p Packet, a *Actions[P]) {
 		SenderHardwareAddr: h.hw, SenderAddr: p.TargetAddr,
 		TargetHardwareAddr: p.SenderHardwareAddr, TargetAddr: p.SenderAddr,
 	}})
-}
-
-// SetHardwareAddr changes our own hardware address and announces our
-// addresses anew.
-func (h *Handler[P]) SetHardwareAddr(now time.Duration, hw HardwareAddr, a *Actions[P]) {
-	h.hw = hw
-	h.announceAll(now, a)
-}
-
-// LinkDown forgets all neighbors but the static ones: nobody knows who will be
-// there when the link comes up again.
-func (h *Handler[P]) LinkDown(now time.Duration, a *Actions[P]) {
-	h.down = true
-	h.own.clear()
-	h.Flush(now, a)
-}
-
-// LinkUp announces our addresses and asks anew for what is waited for.
-func (h *Handler[P]) LinkUp(now time.Duration, a *Actions[P]) {
-	h.down = false
-	h.announceAll(now, a)
-	for _, e := range h.all() {
-		switch {
-		case e.state == Incomplete && e.waiting():
-			h.begin(now, e, a)
-		case e.state == Failed:
-			h.remove(now, e, DropFlushed, a)
-		}
-	}
-}
-
-// Reverify announces our addresses, and probes the neighbors that are in use,
-// because the link may lead elsewhere now.
-func (h *Handler[P]) Reverify(now time.Duration, a *Actions[P]) {
-	h.announceAll(now, a)
-	for _, e := range h.all() {
-		switch e.state {
-		case Reachable, Delay, Probe:
-			e.tries = 0
-			if e.state != Probe {
-				h.change(e, Probe, a)
-			}
-			// Tick sends the probes, a bounded number at a time.
-			h.schedule(e, now)
-		}
-	}
 }

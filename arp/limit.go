@@ -15,15 +15,12 @@ func newLimiter(perSecond int) limiter {
 	return limiter{interval: time.Second / time.Duration(perSecond), next: longAgo}
 }
 
-// reserve takes the next place and returns its time, now or later.
-func (l *limiter) reserve(now time.Duration) time.Duration {
-	l.next = max(l.next, now) + l.interval
-	return max(now, l.next-l.interval-burst)
-}
+// due returns when there is a place, which may be in the past.
+func (l *limiter) due() time.Duration { return l.next - burst }
 
 // allow takes a place if there is one now.
 func (l *limiter) allow(now time.Duration) bool {
-	if l.next-burst > now {
+	if l.due() > now {
 		return false
 	}
 	l.next = max(l.next, now) + l.interval

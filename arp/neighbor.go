@@ -66,12 +66,24 @@ func (h *Handler[P]) Remove(now time.Duration, addr netip.Addr, a *Actions[P]) b
 	return true
 }
 
-// Flush forgets all neighbors but the static ones, and drops what waits for
-// them.
-func (h *Handler[P]) Flush(now time.Duration, a *Actions[P]) {
-	for _, e := range h.all() {
-		if e.state != Static {
-			h.remove(now, e, DropFlushed, a)
+// Restore takes in neighbors from a snapshot that [Handler.Entries] gave, of this
+// handler or another: static ones as they were, others as Stale, so that they
+// are probed when they are used. What has no hardware address in the snapshot, is
+// known already, or finds no room is left out. The error names a static one that
+// cannot be; those before it have been taken in.
+func (h *Handler[P]) Restore(now time.Duration, snapshot []Entry, a *Actions[P]) error {
+	for _, s := range snapshot {
+		hw := s.HardwareAddr
+		switch {
+		case s.State == Static:
+			if err := h.AddStatic(now, s.Addr, hw, a); err != nil {
+				return err
+			}
+		case h.closed || h.c.NoARP || !usable(s.Addr) || h.HasAddress(s.Addr):
+		case hw.IsZero() || hw.IsGroup() || hw == h.hw:
+		case h.find(s.Addr) == nil && h.roomForResolved(now, false, a):
+			h.addStale(now, s.Addr, hw, a)
 		}
 	}
+	return nil
 }

@@ -59,6 +59,11 @@ type Config struct {
 	// AnnounceInterval is the time between announcements: 2 s
 	// (ANNOUNCE_INTERVAL, RFC 5227 §1.1).
 	AnnounceInterval time.Duration
+	// AnnounceReplies announces by replies, in place of requests, to neighbors
+	// that take no other.
+	//
+	// Deviation: RFC 5227 §3 says why requests are better.
+	AnnounceReplies bool
 
 	// Accept says what an announcement may do.
 	Accept Accept
@@ -71,6 +76,9 @@ type Config struct {
 	// LockTime is how long nothing else is believed after a neighbor's hardware
 	// address was settled: 1 s (Linux, locktime).
 	LockTime time.Duration
+	// NoARP turns ARP off: nothing is asked, answered, announced or learned. Then
+	// only static neighbors can be sent to.
+	NoARP bool
 	// StrictSource ignores ARP packets whose sender is not the frame's source.
 	// Virtual routers and proxies send such.
 	StrictSource bool
@@ -78,8 +86,13 @@ type Config struct {
 	// MaxRequestRate bounds the broadcast requests in a second: 1000. Next hops
 	// wait for their turn in order.
 	MaxRequestRate int
-	// MaxReplyRate bounds the replies in a second: 10000.
+	// MaxReplyRate bounds the replies to strangers in a second, and also those to
+	// neighbors: 10000.
 	MaxReplyRate int
+
+	// ProxyDelay bounds the random time before an answer for another host: 800 ms
+	// (Linux, proxy_delay).
+	ProxyDelay time.Duration
 
 	// Claim has the times of claims.
 	Claim ClaimTiming
@@ -156,6 +169,7 @@ func (c Config) withDefaults() (Config, error) {
 		{"RateLimitInterval", &c.RateLimitInterval, time.Minute, time.Second},
 		{"VerifyTime", &c.VerifyTime, 50 * time.Millisecond, time.Millisecond},
 		{"LockTime", &c.LockTime, time.Second, time.Millisecond},
+		{"ProxyDelay", &c.ProxyDelay, 800 * time.Millisecond, 0},
 		{"DefendInterval", &c.DefendInterval, 10 * time.Second, time.Second},
 	})
 }

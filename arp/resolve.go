@@ -16,6 +16,8 @@ func (h *Handler[P]) ask(now time.Duration, addr, source netip.Addr, a *Actions[
 	}
 	e := h.find(addr)
 	switch {
+	case e == nil && h.c.NoARP:
+		return nil, DropNoARP
 	case e != nil && !h.mayAsk(e), e == nil && !h.roomForUnresolved(now, a):
 		return nil, DropCacheFull
 	case e != nil:
@@ -41,7 +43,7 @@ func (h *Handler[P]) find(addr netip.Addr) *entry[P] {
 // for requests.
 func (e *entry[P]) asked(source netip.Addr) {
 	e.used = true
-	if usable(source) {
+	if usable(source) && source != e.addr() { // or it would look like an announcement
 		e.source = source
 	}
 }
@@ -60,11 +62,13 @@ func usable(addr netip.Addr) bool {
 // begin starts a series of requests, as soon as one may be broadcast.
 func (h *Handler[P]) begin(now time.Duration, e *entry[P], a *Actions[P]) {
 	e.tries = 0
-	if h.mustWait(now, e) {
+	switch {
+	case e.asking: // has its turn already
+	case h.mustWait(now, e):
 		h.setDeadline(e, e.requested+h.c.RequestInterval)
-		return
+	default:
+		h.request(now, e, a)
 	}
-	h.request(now, e, a)
 }
 
 // mustWait reports whether a request for e was broadcast so short a time ago
@@ -76,29 +80,55 @@ func (h *Handler[P]) mustWait(now time.Duration, e *entry[P]) bool {
 	return now-e.requested < h.c.RequestInterval
 }
 
-// request broadcasts a request for an entry that is Incomplete.
+// request broadcasts a request for an entry that has no address, now or when
+// it is its turn.
 func (h *Handler[P]) request(now time.Duration, e *entry[P], a *Actions[P]) {
-	if !e.reserved {
-		if at := h.requests.reserve(now); at > now {
-			e.reserved = true
-			h.setDeadline(e, at)
+	if h.asking.first == nil && h.requests.allow(now) {
+		h.broadcast(now, e, a)
+		return
+	}
+	e.asking = true
+	h.relist(e)
+	if e.state == Incomplete {
+		h.setDeadline(e, never)
+	}
+}
+
+// serve broadcasts the requests whose turn has come. Each next hop has one turn,
+// so one that many ask for, or somebody who asks for many, delays others by no
+// more than one request each.
+func (h *Handler[P]) serve(now time.Duration, a *Actions[P]) {
+	for range maxTick {
+		e := h.asking.first
+		switch {
+		case e == nil:
 			return
+		case e.state == Incomplete && !e.waiting(): // nobody is interested any more
+			h.remove(now, e, DropFlushed, a)
+		case !h.requests.allow(now):
+			return
+		default:
+			h.broadcast(now, e, a)
 		}
 	}
-	e.reserved = false
-	e.tries++
+}
+
+func (h *Handler[P]) broadcast(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.sendRequest(now, e, Broadcast, a)
-	h.setDeadline(e, now+h.c.RequestInterval)
+	e.asking = false
+	h.relist(e)
+	if e.state == Incomplete {
+		e.tries++
+		h.setDeadline(e, now+h.c.RequestInterval)
+	}
 }
 
 // retry asks again for a next hop that has failed, while it stays so.
 func (h *Handler[P]) retry(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.setDeadline(e, now+h.c.FailedTime)
-	if h.mustWait(now, e) || !h.requests.allow(now) {
-		return
+	if !e.asking && !h.mustWait(now, e) {
+		h.request(now, e, a)
 	}
-	h.sendRequest(now, e, Broadcast, a)
-	h.relist(e)
 }
 
 // probe sends a unicast request to see if the address still holds.
@@ -227,9 +257,12 @@ func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a
 		from = now
 	}
 	h.unpublish(e, a)
-	e.hw, e.tries, e.used, e.reserved = HardwareAddr{}, 0, false, false
+	e.hw, e.tries, e.used = HardwareAddr{}, 0, false
 	if e.state != Incomplete {
 		h.change(e, Incomplete, a)
+	} else {
+		e.asking = false
+		h.relist(e)
 	}
 	h.setDeadline(e, from+h.c.RequestInterval)
 }

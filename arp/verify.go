@@ -10,7 +10,8 @@ import "time"
 //
 // Who can keep the neighbor from answering is not kept out by this.
 
-// window is a challenge that is being verified.
+// window is a challenge that is being verified. Their number is bounded, so that
+// a flood of challenges makes no flood of probes, and none is ever allocated.
 type window struct {
 	rival  HardwareAddr
 	probes int
@@ -20,21 +21,29 @@ type window struct {
 const (
 	// verifyProbes is how many unicast requests a neighbor gets to answer.
 	verifyProbes = 2
-	// maxWindows bounds how many are open, so that a flood of challenges makes
-	// no flood of probes.
+	// maxWindows bounds how many are open at a time.
 	maxWindows = 64
 )
 
+func newWindows() []*window {
+	all, list := new([maxWindows]window), make([]*window, maxWindows)
+	for k := range all {
+		list[k] = &all[k]
+	}
+	return list
+}
+
 // challenge takes in that e, which has an address, is said to have another.
 func (h *Handler[P]) challenge(now time.Duration, e *entry[P], rival HardwareAddr, a *Actions[P]) {
+	n := len(h.windows)
 	switch {
 	case now-e.decided < h.c.LockTime, e.window != nil:
 		// Linux, locktime: the first answer wins.
 	case h.c.AcceptImmediately:
 		h.settle(now, e, rival, Stale, a)
-	case h.windows < maxWindows:
-		h.windows++
-		e.window = &window{rival: rival, resume: e.deadline}
+	case n > 0:
+		e.window, h.windows = h.windows[n-1], h.windows[:n-1]
+		*e.window = window{rival: rival, resume: e.deadline}
 		h.verify(now, e, a)
 	}
 }
@@ -43,14 +52,17 @@ func (h *Handler[P]) challenge(now time.Duration, e *entry[P], rival HardwareAdd
 func (h *Handler[P]) verify(now time.Duration, e *entry[P], a *Actions[P]) {
 	w := e.window
 	if w.probes == verifyProbes {
+		rival := w.rival
 		h.closeWindow(now, e)
-		h.settle(now, e, w.rival, Stale, a)
+		h.settle(now, e, rival, Stale, a)
+		return
+	}
+	if h.destination(e.hw, e.source) == Broadcast && h.mustWait(now, e) {
+		h.setDeadline(e, e.requested+h.c.RequestInterval)
 		return
 	}
 	w.probes++
-	if h.destination(e.hw, e.source) != Broadcast || !h.mustWait(now, e) {
-		h.sendRequest(now, e, e.hw, a)
-	}
+	h.sendRequest(now, e, e.hw, a)
 	h.setDeadline(e, now+h.c.VerifyTime/verifyProbes)
 }
 
@@ -64,7 +76,7 @@ func (h *Handler[P]) reject(now time.Duration, e *entry[P], a *Actions[P]) {
 // closeWindow gives e its own deadline back.
 func (h *Handler[P]) closeWindow(now time.Duration, e *entry[P]) {
 	if w := e.window; w != nil {
-		h.windows--
+		h.windows = append(h.windows, w)
 		e.window = nil
 		h.setDeadline(e, max(now, w.resume))
 	}
