@@ -187,6 +187,9 @@ func (h *Handler[P]) Drained(batch uint64, nextHop netip.Addr, a *Actions[P]) {
 // is nothing to wait for.
 func (h *Handler[P]) NextDeadline() (time.Duration, bool) {
 	at := latest
+	if h.sweeping() || h.closed {
+		return 0, h.sweeping()
+	}
 	if len(h.deadlines) > 0 {
 		at = h.deadlines[0].deadline
 	}
@@ -199,18 +202,18 @@ func (h *Handler[P]) NextDeadline() (time.Duration, bool) {
 	if len(h.proxied) > 0 {
 		at = min(at, h.proxied[0].at)
 	}
-	if h.sweeping() {
-		at = 0
-	}
 	return max(at, 0), at != latest
 }
 
 // Tick does what is due at now. What one call does is bounded; NextDeadline
 // tells whether there is more.
 func (h *Handler[P]) Tick(now time.Duration, a *Actions[P]) {
+	h.sweep(now, a)
+	if h.closed {
+		return
+	}
 	h.work(now, a)
 	h.answerProxied(now, a)
-	h.sweep(now, a)
 	h.serve(now, a)
 	for range maxTick {
 		if len(h.deadlines) == 0 || h.deadlines[0].deadline > now {
@@ -255,17 +258,14 @@ func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
 	}
 }
 
-// Close drops all that waits and forgets all neighbors. After it every Query is
-// rejected, and nothing is sent any more.
+// Close drops all that waits and forgets all neighbors: those beyond the first
+// 4096 in the next calls of Tick, for as long as NextDeadline asks for one. After
+// it every Query is rejected, and nothing is sent any more.
 func (h *Handler[P]) Close(a *Actions[P]) {
 	h.closed = true
 	h.own.clear()
-	h.proxied, h.flushing, h.polling = nil, nil, nil
-	for _, e := range h.all() {
-		h.dropAll(e, DropClosed, a)
-		h.closeWindow(0, e)
-		h.erase(e, a)
-	}
+	h.proxied, h.flushing, h.polling = nil, h.all(), nil
+	h.flushSome(0, maxFlush, a)
 }
 
 // all returns the entries in an order that depends on nothing but what

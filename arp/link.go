@@ -68,8 +68,8 @@ func (h *Handler[P]) LinkUp(now time.Duration, a *Actions[P]) {
 	}
 }
 
-// maxFlush bounds how many neighbors one Flush or Reverify sees to. Tick sees to
-// the others, so that a million of them keeps nobody waiting.
+// maxFlush bounds how many neighbors one Flush or Close forgets. Tick sees to the
+// others, so that a million of them keeps nobody waiting.
 const maxFlush = 4096
 
 // Flush forgets all neighbors but the static ones, and drops what waits for
@@ -81,16 +81,16 @@ func (h *Handler[P]) Flush(now time.Duration, a *Actions[P]) {
 }
 
 // Reverify announces our addresses, and probes the neighbors that are in use,
-// because the link may lead elsewhere now. Like Flush it leaves some to Tick.
+// because the link may lead elsewhere now. Of many it leaves most to Tick.
 func (h *Handler[P]) Reverify(now time.Duration, a *Actions[P]) {
 	h.announceAll(now, a)
 	h.polling = h.all()
-	h.pollSome(now, maxFlush, a)
+	h.pollSome(now, maxTick, a)
 }
 
 func (c *cache[P]) sweeping() bool { return len(c.flushing)+len(c.polling) > 0 }
 
-// sweep goes on with what Flush and Reverify have left.
+// sweep goes on with what Flush, Close and Reverify have left.
 func (h *Handler[P]) sweep(now time.Duration, a *Actions[P]) {
 	h.flushSome(now, maxTick, a)
 	h.pollSome(now, maxTick, a)
@@ -98,7 +98,13 @@ func (h *Handler[P]) sweep(now time.Duration, a *Actions[P]) {
 
 func (h *Handler[P]) flushSome(now time.Duration, n int, a *Actions[P]) {
 	for _, e := range h.take(&h.flushing, n) {
-		if h.has(e) && e.state != Static {
+		switch {
+		case !h.has(e):
+		case h.closed:
+			h.dropAll(e, DropClosed, a)
+			h.closeWindow(now, e)
+			h.erase(e, a)
+		case e.state != Static:
 			h.remove(now, e, DropFlushed, a)
 		}
 	}

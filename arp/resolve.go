@@ -126,7 +126,11 @@ func (h *Handler[P]) broadcast(now time.Duration, e *entry[P], a *Actions[P]) {
 // retry asks again for a next hop that has failed, while it stays so.
 func (h *Handler[P]) retry(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.setDeadline(e, now+h.c.FailedTime)
-	if !e.asking && !h.mustWait(now, e) {
+	switch {
+	case e.asking:
+	case h.mustWait(now, e):
+		h.relist(e) // is asked for, so others go first
+	default:
 		h.request(now, e, a)
 	}
 }

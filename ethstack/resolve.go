@@ -246,7 +246,14 @@ func (r *resolver) close() {
 			r.endClaims(addr, claimError(addr, ErrDisconnected))
 		}
 	}
+	_, more := r.h.NextDeadline()
 	r.end(a)
+	for more { // many neighbors are forgotten in steps
+		a := r.begin()
+		r.h.Tick(r.clock.Now(), a)
+		_, more = r.h.NextDeadline()
+		r.end(a)
+	}
 	for r.pending() {
 		r.run()
 	}
