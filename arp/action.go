@@ -93,13 +93,15 @@ const (
 	DropFlushed
 	// DropClosed: the handler was closed.
 	DropClosed
+	// DropNoARP: the next hop is not static, and ARP is off.
+	DropNoARP
 	// NumDropReasons is how many reasons there are.
 	NumDropReasons
 )
 
 var dropReasonNames = [NumDropReasons]string{
 	"next hop unreachable", "queue full", "pending queues full", "cache full",
-	"next hop invalid", "flushed", "closed",
+	"next hop invalid", "flushed", "closed", "ARP is off",
 }
 
 func (r DropReason) String() string {
@@ -117,7 +119,8 @@ type Event struct {
 	// HardwareAddr is the neighbor's new address, or the other host's in a
 	// conflict.
 	HardwareAddr HardwareAddr
-	// Old is the hardware address before, with EventMoved.
+	// Old is the hardware address before, with EventMoved, or the one that it
+	// stays, with EventRejected.
 	Old HardwareAddr
 	// State is the entry's state after the event.
 	State State
@@ -135,8 +138,19 @@ const (
 	EventMoved
 	// EventRemoved: an entry is gone.
 	EventRemoved
-	// EventConflict: another host uses an address of ours (RFC 5227 §2.4).
+	// EventConflict: another host uses an address that is ours or that we want
+	// (RFC 5227 §2.1.1, §2.4).
 	EventConflict
+	// EventRejected: somebody said that a neighbor has the hardware address
+	// HardwareAddr now, but the neighbor answered from Old.
+	EventRejected
+	// EventClaimed: an address that was claimed is ours.
+	EventClaimed
+	// EventFree: no host has an address that was to be checked.
+	EventFree
+	// EventLost: an address, or the claim of one, was given up; see the
+	// EventConflict before.
+	EventLost
 )
 
 func (k EventKind) String() string {
@@ -151,6 +165,14 @@ func (k EventKind) String() string {
 		return "removed"
 	case EventConflict:
 		return "conflict"
+	case EventRejected:
+		return "rejected"
+	case EventClaimed:
+		return "claimed"
+	case EventFree:
+		return "free"
+	case EventLost:
+		return "lost"
 	}
 	return fmt.Sprintf("EventKind(%d)", uint8(k))
 }

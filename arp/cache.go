@@ -2,6 +2,7 @@ package arp
 
 import (
 	"container/heap"
+	"math"
 	"time"
 )
 
@@ -15,6 +16,10 @@ type cache[P any] struct {
 	used      list[P] // Stale, asked for before
 	failed    list[P] // Failed, the one that was asked for longest ago first
 	static    list[P]
+	asking    list[P] // Incomplete or Failed, its request waits for its turn
+	unasked   list[P] // the other ones that are Incomplete
+	flushing  []*entry[P]
+	polling   []*entry[P]
 	free      *entry[P]
 	freeN     int
 }
@@ -25,15 +30,16 @@ const maxFree = 1024
 
 func (c *cache[P]) add(key [4]byte) *entry[P] {
 	e := c.free
-	if e != nil {
+	if e != nil && !c.sweeping() { // what is swept stays what it was
 		c.free = e.next
 		c.freeN--
 	} else {
 		e = new(entry[P])
 	}
-	*e = entry[P]{key: key, state: Incomplete, requested: longAgo, index: noIndex}
+	*e = entry[P]{key: key, state: Incomplete, requested: longAgo, decided: longAgo, index: noIndex}
 	c.entries[key] = e
 	c.count[Incomplete]++
+	c.relist(e)
 	return e
 }
 
@@ -53,7 +59,7 @@ func (c *cache[P]) forget(e *entry[P]) {
 func (c *cache[P]) setState(e *entry[P], s State) {
 	c.count[e.state]--
 	c.count[s]++
-	e.state = s
+	e.state, e.asking = s, false
 	c.relist(e)
 }
 
@@ -61,6 +67,10 @@ func (c *cache[P]) setState(e *entry[P], s State) {
 func (c *cache[P]) relist(e *entry[P]) {
 	e.unlink()
 	switch {
+	case e.asking:
+		c.asking.add(e)
+	case e.state == Incomplete:
+		c.unasked.add(e)
 	case e.state == Stale && !e.used:
 		c.unused.add(e)
 	case e.state == Stale:
@@ -125,8 +135,11 @@ func (h *Handler[P]) roomForResolved(now time.Duration, asked bool, a *Actions[P
 	return true
 }
 
-// never is the deadline of what has none.
-const never = time.Duration(-1)
+const (
+	// never is the deadline of what has none, latest a time after all others.
+	never  = time.Duration(-1)
+	latest = time.Duration(math.MaxInt64)
+)
 
 func (c *cache[P]) setDeadline(e *entry[P], at time.Duration) {
 	e.deadline = at

@@ -38,8 +38,17 @@ func (m *machine) account() {
 func (m *machine) event(e Event) {
 	_, known := m.neighbors[e.Addr]
 	switch e.Kind {
-	case EventConflict:
+	case EventConflict, EventClaimed, EventFree, EventLost:
+		m.own.event(m, e)
 		return
+	case EventRejected:
+		if n := m.neighbors[e.Addr]; n.HardwareAddr != e.Old || e.HardwareAddr == e.Old {
+			m.t.Errorf("%v stays with %v, by the event with %v", e.Addr, n.HardwareAddr, e.Old)
+		}
+		return
+	case EventMoved:
+		m.moved(e)
+		m.neighbors[e.Addr] = Entry{Addr: e.Addr, HardwareAddr: e.HardwareAddr, State: e.State}
 	case EventRemoved:
 		delete(m.neighbors, e.Addr)
 	default:
@@ -56,13 +65,70 @@ func (m *machine) sent(s Send) {
 	if m.closed {
 		m.t.Errorf("sent after Close: %v", p)
 	}
-	if s.To != Broadcast || p.Operation != OperationRequest || p.IsAnnouncement() {
+	if p.SenderAddr.IsLinkLocalUnicast() && s.To != Broadcast {
+		m.t.Errorf("sent to %v alone, from a link-local address: %v", s.To, p)
+	}
+	if m.h.c.NoARP {
+		m.t.Errorf("sent although ARP is off: %v", p)
+	}
+	switch {
+	case p.SenderAddr.IsValid() && p.IsProbe() || p.IsAnnouncement():
+		m.own.sent(m, p)
+		return
+	case p.Operation == OperationReply:
+		m.reply(p)
+		return
+	case s.To != Broadcast:
+		m.polled[p.TargetAddr] = append(m.polled[p.TargetAddr], poll{m.now, s.To})
 		return
 	}
 	if at, ok := m.asked[p.TargetAddr]; ok && m.now-at < time.Second {
 		m.t.Errorf("requests for %v at %v and %v", p.TargetAddr, at, m.now)
 	}
 	m.asked[p.TargetAddr] = m.now
+	if p.SenderAddr.IsLinkLocalUnicast() {
+		m.polled[p.TargetAddr] = append(m.polled[p.TargetAddr], poll{m.now, s.To})
+	} else {
+		m.requests = append(m.requests, m.now)
+		m.rate("requests", m.requests, m.h.c.MaxRequestRate)
+	}
+}
+
+// rate fails if more happened in the last second than a limit and its bursts
+// allow.
+func (m *machine) rate(what string, at []time.Duration, limit int) {
+	n := 0
+	for n < len(at) && m.now-at[len(at)-1-n] < time.Second {
+		n++
+	}
+	if n > limit+limit/10+1 {
+		m.t.Errorf("%d %s in a second, up to %d are allowed", n, what, limit)
+	}
+}
+
+// reply counts replies to strangers and to neighbors together.
+func (m *machine) reply(p Packet) {
+	m.replies = append(m.replies, m.now)
+	m.rate("replies", m.replies, 2*m.h.c.MaxReplyRate+maxProxied)
+}
+
+// poll is a unicast request.
+type poll struct {
+	at time.Duration
+	to HardwareAddr
+}
+
+// moved fails if a neighbor has got another hardware address although the one
+// before was not asked twice, with time to answer, or answered.
+func (m *machine) moved(e Event) {
+	if e.State == Static || m.h.c.AcceptImmediately || m.neighbors[e.Addr].State == Static {
+		return
+	}
+	asked := slices.DeleteFunc(slices.Clone(m.polled[e.Addr]), func(p poll) bool { return p.to != e.Old && p.to != Broadcast })
+	if n := len(asked); n >= 2 && m.now-asked[n-2].at >= m.h.c.VerifyTime && m.now-asked[n-1].at >= m.h.c.VerifyTime/2 {
+		return
+	}
+	m.t.Errorf("%v moves from %v to %v at %v, the old one was asked %v", e.Addr, e.Old, e.HardwareAddr, m.now, asked)
 }
 
 func (m *machine) released(r Release[int]) {
@@ -96,6 +162,8 @@ func (m *machine) check() {
 	m.t.Helper()
 	m.checkLists()
 	m.checkQueues()
+	m.checkWindows()
+	m.own.check(m)
 	h := m.h
 	pending := 0
 	for e := range h.Entries() {
@@ -135,7 +203,7 @@ func (m *machine) checkLists() {
 		if e.state == Incomplete && e.waiting() {
 			wanted++
 		}
-		if e.key != key || (e.index == noIndex) != (e.state == Static) || e.index != noIndex && h.deadlines[e.index] != e {
+		if e.key != key || (e.index == noIndex) != (e.state == Static || e.state == Incomplete && e.asking) || e.index != noIndex && h.deadlines[e.index] != e {
 			m.t.Errorf("%v, %v, has key %v and index %d", key, e.state, e.key, e.index)
 		}
 		if want := h.listOf(e); e.list != want {
@@ -156,7 +224,7 @@ func (m *machine) checkLists() {
 			m.t.Errorf("the heap is out of order at %d", k)
 		}
 	}
-	for _, l := range []*list[int]{&h.unused, &h.used, &h.failed, &h.static} {
+	for _, l := range []*list[int]{&h.unused, &h.used, &h.failed, &h.static, &h.asking, &h.unasked} {
 		n := 0
 		var prev *entry[int]
 		for e := l.first; e != nil; prev, e = e, e.next {
@@ -176,6 +244,10 @@ func (m *machine) checkLists() {
 // listOf returns the list that e belongs to.
 func (h *Handler[P]) listOf(e *entry[P]) *list[P] {
 	switch {
+	case e.asking && !e.state.HasAddr():
+		return &h.asking
+	case e.state == Incomplete:
+		return &h.unasked
 	case e.state == Stale && !e.used:
 		return &h.unused
 	case e.state == Stale:
@@ -207,7 +279,7 @@ func (m *machine) checkQueues() {
 		if bytes != q.bytes || bytes > h.c.MaxPendingBytes || q.len() > h.c.MaxPendingPackets || q.empty() {
 			m.t.Errorf("%v: %d packets of %d bytes wait, counted as %d", key, q.len(), bytes, q.bytes)
 		}
-		if len(q.waiters) > 0 && e.state != Incomplete {
+		if len(q.waiters) > 0 && e.state != Incomplete && !e.draining() {
 			m.t.Errorf("%d queries wait for one that is %v", len(q.waiters), e.state)
 		}
 	}

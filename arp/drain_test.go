@@ -142,14 +142,14 @@ func TestStaticWhileDraining(t *testing.T) {
 // batch is sent, and so does what waits.
 func TestMovedWhileDraining(t *testing.T) {
 	s := newStation(t, Config{})
-	s.do(query(2, 1), answers(2))
-	s.want([]event{receive(OperationRequest, 2, 3, 9, true)},
+	s.do(query(2, 1), answers(2), after(time.Second), moved, due)
+	s.want([]event{due},
 		"event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale")
 	s.want([]event{drained(2, 1)}, "table 10.0.0.2 hw3 stale")
 
 	s = newStation(t, Config{})
 	s.do(draining...)
-	s.do(receive(OperationRequest, 2, 3, 9, true))
+	s.do(after(time.Second), moved, due, due)
 	s.want([]event{drained(2, 1)}, "release 2: 10.0.0.2 hw3 batch 2")
 	s.want([]event{drained(2, 2)}, "table 10.0.0.2 hw3")
 }

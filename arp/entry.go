@@ -68,7 +68,13 @@ type entry[P any] struct {
 	rounds uint8
 	batch  uint64 // the batch that is being sent; 0: not draining
 
+	// asking: its request waits for its turn. While it is Incomplete it has no
+	// deadline then.
+	asking bool
+
 	source    netip.Addr    // the sender address for requests
+	decided   time.Duration // when it was last settled which hardware address it has
+	window    *window       // nil: nobody says that it has another
 	requested time.Duration // when the last request was broadcast
 	deadline  time.Duration
 	index     int // in the heap of deadlines, noIndex if it has none

@@ -99,19 +99,3 @@ func TestTickIsBounded(t *testing.T) {
 		t.Errorf("%d are left", len(s.h.entries))
 	}
 }
-
-// TestMillion: the cache holds as many as it may be configured for.
-func TestMillion(t *testing.T) {
-	if testing.Short() {
-		t.Skip("needs 200 MB and some seconds")
-	}
-	const n = 1 << 20
-	s := newStation(t, Config{MaxEntries: n})
-	s.fill(0, n+10, false)
-	if got := s.h.resolved(); got != n {
-		t.Errorf("%d have an address, want %d", got, n)
-	}
-	if s.known(0, 10) != 0 || s.known(10, n) != n {
-		t.Error("it is not the oldest that went")
-	}
-}

@@ -10,15 +10,23 @@ import (
 // them, and its own addresses. Its methods may not be called at the same time.
 //
 // Each takes now, the time since some start that never changes, which is never
-// negative and must not go back, and the [Actions] that it adds to. Between two calls the actions of
-// the first need not have been carried out, except that actions must be
-// carried out in their order.
+// negative and must not go back, and the [Actions] that it adds to. Between two
+// calls the actions of the first need not have been carried out, except that
+// actions must be carried out in their order.
 type Handler[P any] struct {
 	cache[P]
 	c      Config
 	hw     HardwareAddr
+	former former
 	random *rand.Rand
 	own    own
+
+	requests  limiter // broadcast requests
+	replies   limiter // to those that are no neighbors
+	neighbors limiter // to those that are
+	learning  budgets
+	windows   []*window // that are not open
+	proxied   []proxied // by time
 
 	pendingBytes int // of all queues
 	queues       []*queue[P]
@@ -28,7 +36,8 @@ type Handler[P any] struct {
 }
 
 const (
-	// maxTick bounds the entries that one Tick looks at.
+	// maxTick bounds how many entries, addresses and requests one Tick does
+	// something for.
 	maxTick = 256
 	// maxDrainRounds is how often a draining entry may be given packets that
 	// came in meanwhile. After that they are dropped, so that a sender that is
@@ -45,7 +54,11 @@ func New[P any](c Config) (*Handler[P], error) {
 	}
 	h := &Handler[P]{c: c, hw: c.HardwareAddr, random: rand.New(rand.NewPCG(c.Seed, 0x617270))}
 	h.entries = make(map[[4]byte]*entry[P])
-	h.own.set = make(map[netip.Addr]struct{})
+	h.own.all = make(map[netip.Addr]*address)
+	h.own.claimed, h.former.changed = longAgo, longAgo
+	h.requests = newLimiter(c.MaxRequestRate)
+	h.replies, h.neighbors = newLimiter(c.MaxReplyRate), newLimiter(c.MaxReplyRate)
+	h.windows = newWindows()
 	return h, nil
 }
 
@@ -173,20 +186,35 @@ func (h *Handler[P]) Drained(batch uint64, nextHop netip.Addr, a *Actions[P]) {
 // NextDeadline returns when Tick wants to be called next, and false if there
 // is nothing to wait for.
 func (h *Handler[P]) NextDeadline() (time.Duration, bool) {
-	at := never
+	at := latest
+	if h.sweeping() || h.closed {
+		return 0, h.sweeping()
+	}
 	if len(h.deadlines) > 0 {
 		at = h.deadlines[0].deadline
 	}
-	if next, ok := h.own.next(); ok && (at == never || next < at) {
-		at = next
+	if len(h.own.agenda) > 0 {
+		at = min(at, h.own.agenda[0].at)
 	}
-	return at, at != never
+	if h.asking.first != nil {
+		at = min(at, h.requests.due())
+	}
+	if len(h.proxied) > 0 {
+		at = min(at, h.proxied[0].at)
+	}
+	return max(at, 0), at != latest
 }
 
 // Tick does what is due at now. What one call does is bounded; NextDeadline
 // tells whether there is more.
 func (h *Handler[P]) Tick(now time.Duration, a *Actions[P]) {
-	h.announce(now, a)
+	h.sweep(now, a)
+	if h.closed {
+		return
+	}
+	h.work(now, a)
+	h.answerProxied(now, a)
+	h.serve(now, a)
 	for range maxTick {
 		if len(h.deadlines) == 0 || h.deadlines[0].deadline > now {
 			return
@@ -197,6 +225,10 @@ func (h *Handler[P]) Tick(now time.Duration, a *Actions[P]) {
 
 // expire takes e, whose deadline has passed, to its next state.
 func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
+	if e.window != nil {
+		h.verify(now, e, a)
+		return
+	}
 	switch e.state {
 	case Incomplete:
 		switch {
@@ -226,15 +258,14 @@ func (h *Handler[P]) expire(now time.Duration, e *entry[P], a *Actions[P]) {
 	}
 }
 
-// Close drops all that waits and forgets all neighbors. After it every Query is
-// rejected, and nothing is sent any more.
+// Close drops all that waits and forgets all neighbors: those beyond the first
+// 4096 in the next calls of Tick, for as long as NextDeadline asks for one. After
+// it every Query is rejected, and nothing is sent any more.
 func (h *Handler[P]) Close(a *Actions[P]) {
 	h.closed = true
-	h.own.pending = nil
-	for _, e := range h.all() {
-		h.dropAll(e, DropClosed, a)
-		h.erase(e, a)
-	}
+	h.own.clear()
+	h.proxied, h.flushing, h.polling = nil, h.all(), nil
+	h.flushSome(0, maxFlush, a)
 }
 
 // all returns the entries in an order that depends on nothing but what
@@ -243,6 +274,11 @@ func (h *Handler[P]) all() []*entry[P] {
 	list := append([]*entry[P](nil), h.deadlines...)
 	for e := h.static.first; e != nil; e = e.next {
 		list = append(list, e)
+	}
+	for e := h.asking.first; e != nil; e = e.next {
+		if e.index == noIndex {
+			list = append(list, e)
+		}
 	}
 	return list
 }

@@ -177,7 +177,7 @@ func TestStaticErrors(t *testing.T) {
 		{ip(2), HardwareAddr{}, "00:00:00:00:00:00"},
 	} {
 		s.a.Reset()
-		err := s.h.AddStatic(tt.addr, tt.hw, &s.a)
+		err := s.h.AddStatic(s.now, tt.addr, tt.hw, &s.a)
 		if err == nil || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("AddStatic(%v, %v): %v, want an error that says %q", tt.addr, tt.hw, err, tt.want)
 		}
@@ -215,7 +215,7 @@ func TestAfterClose(t *testing.T) {
 			addAddress(ip(7)), func(s *station) { s.h.SetHardwareAddr(s.now, hwOf(9), &s.a) },
 			func(s *station) { s.h.Remove(s.now, ip(2), &s.a) },
 			func(s *station) {
-				if err := s.h.AddStatic(ip(2), hwOf(2), &s.a); err == nil {
+				if err := s.h.AddStatic(s.now, ip(2), hwOf(2), &s.a); err == nil {
 					t.Error("a neighbor was added")
 				}
 			},

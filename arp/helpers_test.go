@@ -113,7 +113,7 @@ func asks(n byte) event    { return receive(OperationRequest, n, int(n), 1, true
 
 func static(n byte, hw int) event {
 	return func(s *station) {
-		if err := s.h.AddStatic(ip(n), hwOf(hw), &s.a); err != nil {
+		if err := s.h.AddStatic(s.now, ip(n), hwOf(hw), &s.a); err != nil {
 			s.t.Errorf("AddStatic(%v): %v", ip(n), err)
 		}
 	}
@@ -198,8 +198,12 @@ func lines(a *Actions[int]) []string {
 		switch e.Kind {
 		case EventMoved:
 			add("event moved %v %s to %s %v", e.Addr, hwName(e.Old), hwName(e.HardwareAddr), e.State)
+		case EventRejected:
+			add("event rejected %v %s, it stays %s %v", e.Addr, hwName(e.HardwareAddr), hwName(e.Old), e.State)
 		case EventConflict, EventRemoved:
 			add("event %v %v %s", e.Kind, e.Addr, hwName(e.HardwareAddr))
+		case EventClaimed, EventFree, EventLost:
+			add("event %v %v", e.Kind, e.Addr)
 		default:
 			add("event %v %v %s %v", e.Kind, e.Addr, hwName(e.HardwareAddr), e.State)
 		}

@@ -2,6 +2,7 @@ package arp
 
 import (
 	"fmt"
+	"net/netip"
 	"time"
 )
 
@@ -12,8 +13,16 @@ type Meta struct {
 	Broadcast bool
 	// TargetIsOurs: the target address is one that we answer for.
 	TargetIsOurs bool
+	// TargetIsProxied: it is another host's, behind us, and we answer for it if
+	// it is not on this link (RFC 1027).
+	TargetIsProxied bool
 	// SenderIsOurs: the sender address is one of ours.
 	SenderIsOurs bool
+	// SenderIsOffLink: the sender address is in no subnet of this link. Such a
+	// neighbor is not added unless it was asked for.
+	SenderIsOffLink bool
+	// SourceDiffers: the frame's source is not the sender's hardware address.
+	SourceDiffers bool
 }
 
 // InputResult is what came of an ARP packet.
@@ -26,6 +35,12 @@ const (
 	InputAnswered
 	// InputConfirmed: it confirmed, moved, or gave us a neighbor's address.
 	InputConfirmed
+	// InputChallenged: it says that a neighbor has another hardware address;
+	// that is being verified, or was ignored because of what was found before.
+	InputChallenged
+	// InputLimited: a request for an address of ours, or behind us, not answered
+	// because too many were.
+	InputLimited
 	// InputUnsolicited: a reply from somebody we did not ask.
 	InputUnsolicited
 	// InputConflict: somebody else uses an address of ours.
@@ -34,14 +49,15 @@ const (
 	InputReflected
 	// InputUnknownOperation: neither a request nor a reply.
 	InputUnknownOperation
-	// InputBadSender: the sender's hardware address is zero or a group's.
+	// InputBadSender: the sender's hardware address is zero, a group's, or not
+	// the frame's source where that is asked for.
 	InputBadSender
 	// NumInputResults is how many results there are.
 	NumInputResults
 )
 
 var inputResultNames = [NumInputResults]string{
-	"ignored", "answered", "confirmed", "unsolicited reply", "address conflict", "reflected", "unknown operation", "bad sender",
+	"ignored", "answered", "confirmed", "challenged", "rate limited", "unsolicited reply", "address conflict", "reflected", "unknown operation", "bad sender",
 }
 
 func (r InputResult) String() string {
@@ -81,66 +97,87 @@ func (r InputResult) String() string {
 //	yes    yes     reply      update, which confirms the address if asked for
 //	no     yes     request    add as Stale, reply
 //	no     yes     reply      nothing: nobody asked
+//
+// An update that changes a hardware address is verified first. What is "for us"
+// may also be for an address behind us, see [Meta].TargetIsProxied.
 func (h *Handler[P]) Input(now time.Duration, p Packet, m Meta, a *Actions[P]) InputResult {
 	switch {
-	case h.closed:
+	case h.closed || h.c.NoARP:
 		return InputIgnored
 	case p.SenderHardwareAddr == h.hw:
 		return InputReflected
 	case p.SenderHardwareAddr.IsGroup() || p.SenderHardwareAddr.IsZero():
 		// IEEE 802.3 §3.2.3: no station has such an address.
 		return InputBadSender
+	case m.SourceDiffers && h.c.StrictSource:
+		return InputBadSender
 	case p.Operation != OperationRequest && p.Operation != OperationReply:
 		// Deviation: RFC 826 updates the table before it looks at the opcode.
 		// Whatever other operations say of a sender, no host needs it, and
 		// RFC 5494 §2 reserves some for experiments.
 		return InputUnknownOperation
+	case h.isEcho(now, p.SenderHardwareAddr) && (m.SenderIsOurs || h.own.all[p.SenderAddr] != nil || p.IsProbe()):
+		// RFC 5227 §2.1.1: the packet of another host is a conflict. This one was
+		// sent by us, before our hardware address changed.
+		return InputReflected
+	case h.contest(p, a):
+		return InputConflict
 	case m.SenderIsOurs || h.HasAddress(p.SenderAddr):
 		// RFC 5227 §2.4: a sender address of ours from another host is a conflict.
-		a.Events = append(a.Events, Event{Kind: EventConflict, Addr: p.SenderAddr, HardwareAddr: p.SenderHardwareAddr})
+		h.defend(now, p.SenderAddr, p.SenderHardwareAddr, a)
 		return InputConflict
 	}
-	merged := h.merge(now, p, m, a)
+	h.heard(p)
+	known, challenged := h.merge(now, p, m, a)
 	switch {
-	case !m.TargetIsOurs && merged:
+	case m.TargetIsOurs && p.Operation == OperationRequest:
+		return h.answer(now, p, m, known && !challenged, a)
+	case m.TargetIsProxied && p.Operation == OperationRequest:
+		return h.proxy(now, p, m, a)
+	case challenged:
+		return InputChallenged
+	case known:
 		return InputConfirmed
-	case !m.TargetIsOurs:
-		return InputIgnored
-	case p.Operation == OperationReply && merged:
+	case p.IsAnnouncement() && h.c.Accept == AcceptLearn:
+		h.learn(now, p, m, a)
 		return InputConfirmed
-	case p.Operation == OperationReply:
+	case m.TargetIsOurs:
 		// Deviation: RFC 826 adds it. Then anybody could fill the table.
 		return InputUnsolicited
-	case !merged:
-		h.learn(now, p, a)
 	}
-	h.reply(p, a)
-	return InputAnswered
+	return InputIgnored
 }
 
-// merge updates the entry of the sender, if there is one.
-func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) bool {
+// merge updates the entry of the sender. It reports whether there is one, and
+// whether the packet says something else than we know.
+func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) (known, challenged bool) {
 	e := h.find(p.SenderAddr)
-	switch {
-	case e == nil:
-		return false
-	case e.state == Static:
-		return true
+	if e == nil || p.IsAnnouncement() && h.c.Accept == AcceptIgnore {
+		return false, false
 	}
 	// RFC 4861 §7.2.5: only an answer to what was asked shows that the
 	// neighbor can be reached; a request or a broadcast just says so.
-	answer := p.Operation == OperationReply && m.TargetIsOurs && !m.Broadcast
-	asked := e.state == Incomplete || e.state == Failed || e.state == Probe
+	// RFC 3927 §2.5: but a link-local neighbor broadcasts its answers.
+	answer := p.Operation == OperationReply && m.TargetIsOurs && (!m.Broadcast || p.SenderAddr.IsLinkLocalUnicast())
+	asked := e.state == Incomplete || e.state == Failed || e.state == Probe || e.window != nil
 	moved := e.hw != p.SenderHardwareAddr
 	switch {
+	case e.state == Static:
+		challenged = moved
 	case !e.state.HasAddr() && !h.roomForResolved(now, asked, a):
 		h.settleWithoutRoom(now, e, p.SenderHardwareAddr, a)
+	case e.state.HasAddr() && moved:
+		challenged = true
+		h.challenge(now, e, p.SenderHardwareAddr, a)
 	case answer && asked:
+		if e.window != nil {
+			h.reject(now, e, a)
+		}
 		h.settle(now, e, p.SenderHardwareAddr, Reachable, a)
 	case moved || e.state == Stale:
 		h.settle(now, e, p.SenderHardwareAddr, Stale, a)
 	}
-	return true
+	return true, challenged
 }
 
 // settleWithoutRoom sends what waits for a neighbor whose address cannot be
@@ -153,19 +190,44 @@ func (h *Handler[P]) settleWithoutRoom(now time.Duration, e *entry[P], hw Hardwa
 	h.remove(now, e, DropCacheFull, a)
 }
 
+// answer answers a request for an address of ours. Neighbors have places of
+// their own, so that a flood of strangers does not keep them waiting.
+func (h *Handler[P]) answer(now time.Duration, p Packet, m Meta, neighbor bool, a *Actions[P]) InputResult {
+	limit := &h.neighbors
+	if !neighbor {
+		h.learn(now, p, m, a)
+		limit = &h.replies
+	}
+	if !limit.allow(now) {
+		return InputLimited
+	}
+	h.reply(p, a)
+	return InputAnswered
+}
+
 // learn adds the sender of a request for an address of ours: it is about to
 // send us something that will want an answer.
-func (h *Handler[P]) learn(now time.Duration, p Packet, a *Actions[P]) {
-	// RFC 5227 §2.1.1: a probe has no sender address.
-	if !usable(p.SenderAddr) || !h.roomForResolved(now, false, a) {
-		return
+func (h *Handler[P]) learn(now time.Duration, p Packet, m Meta, a *Actions[P]) {
+	switch {
+	case h.find(p.SenderAddr) != nil: // known, and challenged
+	case !usable(p.SenderAddr) || m.SenderIsOffLink: // RFC 5227 §2.1.1: a probe has no sender address
+	case h.learning.spend(now, p.SenderHardwareAddr) && h.roomForResolved(now, false, a):
+		e := h.addStale(now, p.SenderAddr, p.SenderHardwareAddr, a)
+		if m.TargetIsOurs {
+			e.source = p.TargetAddr
+		}
 	}
-	e := h.add(p.SenderAddr.As4())
-	e.hw = p.SenderHardwareAddr
+}
+
+// addStale adds a neighbor that nobody here has asked for.
+func (h *Handler[P]) addStale(now time.Duration, addr netip.Addr, hw HardwareAddr, a *Actions[P]) *entry[P] {
+	e := h.add(addr.As4())
+	e.hw, e.decided = hw, now
 	h.setState(e, Stale)
 	a.event(EventAdded, e)
 	h.setDeadline(e, now+h.c.StaleTime)
 	h.publish(e, a)
+	return e
 }
 
 // reply answers a request for an address of ours.
@@ -175,50 +237,4 @@ func (h *Handler[P]) reply(p Packet, a *Actions[P]) {
 		SenderHardwareAddr: h.hw, SenderAddr: p.TargetAddr,
 		TargetHardwareAddr: p.SenderHardwareAddr, TargetAddr: p.SenderAddr,
 	}})
-}
-
-// SetHardwareAddr changes our own hardware address and announces our
-// addresses anew.
-func (h *Handler[P]) SetHardwareAddr(now time.Duration, hw HardwareAddr, a *Actions[P]) {
-	h.hw = hw
-	h.announceAll(now, a)
-}
-
-// LinkDown forgets all neighbors but the static ones: nobody knows who will be
-// there when the link comes up again.
-func (h *Handler[P]) LinkDown(now time.Duration, a *Actions[P]) {
-	h.down = true
-	h.own.pending = nil
-	h.Flush(now, a)
-}
-
-// LinkUp announces our addresses and asks anew for what is waited for.
-func (h *Handler[P]) LinkUp(now time.Duration, a *Actions[P]) {
-	h.down = false
-	h.announceAll(now, a)
-	for _, e := range h.all() {
-		switch {
-		case e.state == Incomplete && e.waiting():
-			h.begin(now, e, a)
-		case e.state == Failed:
-			h.remove(now, e, DropFlushed, a)
-		}
-	}
-}
-
-// Reverify announces our addresses, and probes the neighbors that are in use,
-// because the link may lead elsewhere now.
-func (h *Handler[P]) Reverify(now time.Duration, a *Actions[P]) {
-	h.announceAll(now, a)
-	for _, e := range h.all() {
-		switch e.state {
-		case Reachable, Delay, Probe:
-			e.tries = 0
-			if e.state != Probe {
-				h.change(e, Probe, a)
-			}
-			// Tick sends the probes, a bounded number at a time.
-			h.setDeadline(e, now)
-		}
-	}
 }

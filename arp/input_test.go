@@ -11,11 +11,11 @@ import (
 // TestTruthTable has one case per row of the table at Input, in its order.
 func TestTruthTable(t *testing.T) {
 	const (
-		moved    = "event moved 10.0.0.2 hw2 to hw3 stale"
 		newTable = "table 10.0.0.2 hw3 stale"
 		reply    = "send to hw3: reply from self 10.0.0.1 for hw3 10.0.0.2"
+		asksOld  = unicastRequest
 	)
-	known := stale
+	known := longStale
 	for _, tt := range []struct {
 		name   string
 		before []event
@@ -23,12 +23,12 @@ func TestTruthTable(t *testing.T) {
 		result InputResult
 		want   []string
 	}{
-		{"R5 known, not for us, request", known, receive(OperationRequest, 2, 3, 9, true), InputConfirmed, []string{newTable, moved}},
-		{"R5 known, not for us, reply", known, receive(OperationReply, 2, 3, 9, true), InputConfirmed, []string{newTable, moved}},
+		{"R5 known, not for us, request", known, receive(OperationRequest, 2, 3, 9, true), InputChallenged, []string{asksOld}},
+		{"R5 known, not for us, reply", known, receive(OperationReply, 2, 3, 9, true), InputChallenged, []string{asksOld}},
 		{"R6 unknown, not for us, request", nil, receive(OperationRequest, 2, 3, 9, true), InputIgnored, nil},
 		{"R6 unknown, not for us, reply", nil, receive(OperationReply, 2, 3, 9, true), InputIgnored, nil},
-		{"R7 known, for us, request", known, receive(OperationRequest, 2, 3, 1, true), InputAnswered, []string{newTable, reply, moved}},
-		{"R5 known, for us, reply, not asked for", known, receive(OperationReply, 2, 3, 1, false), InputConfirmed, []string{newTable, moved}},
+		{"R7 known, for us, request", known, receive(OperationRequest, 2, 3, 1, true), InputAnswered, []string{asksOld, reply}},
+		{"R5 known, for us, reply, not asked for", known, receive(OperationReply, 2, 3, 1, false), InputChallenged, []string{asksOld}},
 		{"R56 known, for us, reply, asked for", probe, receive(OperationReply, 2, 2, 1, false), InputConfirmed,
 			[]string{"table 10.0.0.2 hw2", "event state 10.0.0.2 hw2 reachable"}},
 		{"R6 unknown, for us, request", nil, receive(OperationRequest, 2, 3, 1, true), InputAnswered,
@@ -36,7 +36,7 @@ func TestTruthTable(t *testing.T) {
 		{"R53 unknown, for us, reply", nil, receive(OperationReply, 2, 3, 1, false), InputUnsolicited, nil},
 		{"R53 unknown, announcement", nil, receive(OperationRequest, 2, 3, 2, true), InputIgnored, nil},
 		{"R53 unknown, announcement of the older form", nil, receive(OperationReply, 2, 3, 2, true), InputIgnored, nil},
-		{"R5 known, announcement", known, receive(OperationRequest, 2, 3, 2, true), InputConfirmed, []string{newTable, moved}},
+		{"R5 known, announcement", known, receive(OperationRequest, 2, 3, 2, true), InputChallenged, []string{asksOld}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			s := newStation(t, Config{})
@@ -122,10 +122,9 @@ func TestNeverLearnt(t *testing.T) {
 // address is ours, nobody's packet puts it into the table.
 func TestOwnAddressIsNoNeighbor(t *testing.T) {
 	s := newStation(t, Config{})
-	s.do(query(2, 1), addAddress(ip(2))) // leaves an entry, for the rate
-	for _, e := range []event{answers(2), asks(2)} {
-		s.want([]event{e}, "event conflict 10.0.0.2 hw2")
-	}
+	s.do(query(2, 1), addAddress(ip(2)))                                     // leaves an entry, for the rate
+	s.want([]event{answers(2)}, announced(2), "event conflict 10.0.0.2 hw2") // R44: defends it
+	s.want([]event{asks(2)}, "event conflict 10.0.0.2 hw2")
 	if e, ok := s.h.Entry(ip(2)); ok && e.State.HasAddr() {
 		t.Errorf("our own address is a neighbor: %+v", e)
 	}
@@ -230,7 +229,7 @@ func TestInvalidNextHops(t *testing.T) {
 		if s.h.Remove(0, next, &s.a) {
 			t.Errorf("%v was known", next)
 		}
-		if err := s.h.AddStatic(next, hwOf(2), &s.a); err == nil {
+		if err := s.h.AddStatic(s.now, next, hwOf(2), &s.a); err == nil {
 			t.Errorf("%v can be a static neighbor", next)
 		}
 		if len(s.h.entries) != 0 {

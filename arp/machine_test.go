@@ -19,7 +19,11 @@ type machine struct {
 	batch     map[netip.Addr]uint64        // released, not Drained
 	asked     map[netip.Addr]time.Duration // when the last request was broadcast
 	batches   []Release[int]               // one of each batch, to be Drained
-	p         int                          // the last one that was given
+	own       ownAccount
+	polled    map[netip.Addr][]poll
+	requests  []time.Duration
+	replies   []time.Duration
+	p         int // the last one that was given
 	closed    bool
 	log       []Actions[int] // of each event, where that is wanted
 	logging   bool
@@ -31,6 +35,7 @@ func play(t testing.TB, script []byte, logging bool) *machine {
 		script: script, logging: logging,
 		table: map[netip.Addr]Update{}, neighbors: map[netip.Addr]Entry{}, waiting: map[int]bool{},
 		last: map[netip.Addr]int{}, batch: map[netip.Addr]uint64{}, asked: map[netip.Addr]time.Duration{},
+		own: newOwnAccount(), polled: map[netip.Addr][]poll{},
 	}
 	c := machineConfigs[m.pick(len(machineConfigs))]
 	c.Seed = uint64(m.pick(256))
@@ -51,6 +56,7 @@ func play(t testing.TB, script []byte, logging bool) *machine {
 // do does one thing and reads what the actions say of it.
 func (m *machine) do(one func()) {
 	m.a.Reset()
+	m.input = InputIgnored
 	one()
 	m.account()
 }
@@ -61,6 +67,9 @@ var machineConfigs = []Config{
 	{MaxEntries: 1, MaxUnresolved: 1, MaxPendingPackets: 1, MaxPendingBytes: 100, MaxPendingTotal: 100},
 	{MaxEntries: 16, MaxUnresolved: 2, ReachableTime: time.Second, DelayTime: time.Millisecond, ProbeInterval: 10 * time.Millisecond, StaleTime: time.Second, FailedTime: time.Second},
 	{MaxEntries: 3, MaxUnresolved: 16, MaxRequests: 1, MaxProbes: 1, RequestInterval: 3 * time.Second, ReachableTime: time.Second, AnnounceNum: 1},
+	{MaxUnresolved: 16, MaxRequestRate: 2, MaxReplyRate: 2, Accept: AcceptLearn, Defense: DefenseOnce, LockTime: time.Millisecond, VerifyTime: time.Millisecond, StrictSource: true},
+	{Claim: FastClaim, MaxConflicts: 1, RateLimitInterval: 5 * time.Second, Defense: DefenseGiveUp, AnnounceReplies: true, AcceptImmediately: true, Accept: AcceptIgnore},
+	{NoARP: true},
 	{},
 }
 
@@ -98,7 +107,7 @@ func (m *machine) give() int {
 // step does one event of the script.
 func (m *machine) step() {
 	h, a := m.h, &m.a
-	switch op := m.pick(32); op {
+	switch op := m.pick(36); op {
 	case 0, 1, 2, 3, 4, 5:
 		m.query()
 	case 6, 7:
@@ -118,7 +127,7 @@ func (m *machine) step() {
 	case 16, 17, 18, 19, 20:
 		m.drain()
 	case 21:
-		_ = h.AddStatic(m.addr(), hwOf(m.pick(20)), a) // its errors have a test of their own
+		_ = h.AddStatic(m.now, m.addr(), hwOf(m.pick(20)), a) // its errors have a test of their own
 	case 22:
 		h.Remove(m.now, m.addr(), a)
 	case 23:
@@ -130,11 +139,25 @@ func (m *machine) step() {
 	case 26:
 		h.Reverify(m.now, a)
 	case 27:
-		h.AddAddress(m.now, m.addr(), a)
+		addr := m.addr()
+		m.own.given[addr] = true
+		h.AddAddress(m.now, addr, a)
 	case 28:
-		h.RemoveAddress(m.addr())
+		addr := m.addr()
+		delete(m.own.wanted, addr)
+		h.RemoveAddress(addr)
 	case 29:
+		clear(m.own.probes)
 		h.SetHardwareAddr(m.now, hwOf(1+m.pick(3)), a)
+	case 31, 32:
+		m.claim()
+	case 33:
+		h.Announce(m.now, m.addr(), a)
+	case 34:
+		entry := func() Entry {
+			return Entry{Addr: m.addr(), HardwareAddr: hwOf(m.pick(20)), State: State(m.pick(int(NumStates)))}
+		}
+		_ = h.Restore(m.now, []Entry{entry(), entry(), entry()}, a) // as AddStatic's
 	case 30:
 		if m.pick(64) == 0 {
 			m.close()
@@ -180,13 +203,27 @@ func (m *machine) receive() {
 		Operation:  ops[m.pick(len(ops))],
 		SenderAddr: m.addr(), TargetAddr: ip(byte(1 + m.pick(3))),
 	}
+	if m.pick(8) == 0 {
+		p.SenderAddr = p.TargetAddr // an announcement
+	}
 	p.SenderHardwareAddr = hwOf(int(p.SenderAddr.As16()[15]) + 20*max(0, m.pick(8)-6))
 	if m.pick(64) == 0 {
 		p.SenderHardwareAddr = Broadcast
 	}
-	m.h.Input(m.now, p, Meta{
+	m.input = m.h.Input(m.now, p, Meta{
 		Broadcast: m.pick(4) == 0, TargetIsOurs: p.TargetAddr == ip(1) || m.h.HasAddress(p.TargetAddr), SenderIsOurs: p.SenderAddr == ip(1),
+		TargetIsProxied: p.TargetAddr == ip(3), SenderIsOffLink: m.pick(16) == 0, SourceDiffers: m.pick(16) == 0,
 	}, &m.a)
+}
+
+func (m *machine) claim() {
+	addr, c := m.addr(), ClaimOptions{CheckOnly: m.pick(4) == 0}
+	if m.pick(2) == 0 {
+		c.Timing = FastClaim
+	}
+	if err := m.h.Claim(m.now, addr, c, &m.a); err == nil {
+		m.own.wanted[addr] = true
+	}
 }
 
 func (m *machine) drain() {
@@ -203,7 +240,7 @@ func (m *machine) drain() {
 
 // pass lets time pass, up to the next deadline or by some amount.
 func (m *machine) pass() {
-	steps := []time.Duration{0, 1, 100 * time.Millisecond, time.Second - 1, time.Second, 5 * time.Second, time.Minute}
+	steps := []time.Duration{0, 1, 25 * time.Millisecond, 100 * time.Millisecond, time.Second - 1, time.Second, 5 * time.Second, time.Minute}
 	n := m.pick(2 * len(steps))
 	if at, ok := m.h.NextDeadline(); ok && n >= len(steps) {
 		m.now = max(m.now, at)

@@ -30,7 +30,7 @@ func (h *Handler[P]) Entry(addr netip.Addr) (Entry, bool) {
 
 // AddStatic makes hw the address of a neighbor until it is removed or added
 // again, whatever comes in. What waits for it is released.
-func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
+func (h *Handler[P]) AddStatic(now time.Duration, addr netip.Addr, hw HardwareAddr, a *Actions[P]) error {
 	switch {
 	case h.closed:
 		return fmt.Errorf("arp: static neighbor %v: the handler was closed", addr)
@@ -46,8 +46,9 @@ func (h *Handler[P]) AddStatic(addr netip.Addr, hw HardwareAddr, a *Actions[P]) 
 		e = h.add(addr.As4())
 		a.event(EventAdded, e)
 	}
+	h.closeWindow(now, e)
 	h.setDeadline(e, never)
-	h.become(e, hw, Static, a)
+	h.become(now, e, hw, Static, a)
 	h.hand(e, a)
 	return nil
 }
@@ -65,12 +66,24 @@ func (h *Handler[P]) Remove(now time.Duration, addr netip.Addr, a *Actions[P]) b
 	return true
 }
 
-// Flush forgets all neighbors but the static ones, and drops what waits for
-// them.
-func (h *Handler[P]) Flush(now time.Duration, a *Actions[P]) {
-	for _, e := range h.all() {
-		if e.state != Static {
-			h.remove(now, e, DropFlushed, a)
+// Restore takes in neighbors from a snapshot that [Handler.Entries] gave, of this
+// handler or another: static ones as they were, others as Stale, so that they
+// are probed when they are used. What has no hardware address in the snapshot, is
+// known already, or finds no room is left out. The error names a static one that
+// cannot be; those before it have been taken in.
+func (h *Handler[P]) Restore(now time.Duration, snapshot []Entry, a *Actions[P]) error {
+	for _, s := range snapshot {
+		hw := s.HardwareAddr
+		switch {
+		case s.State == Static:
+			if err := h.AddStatic(now, s.Addr, hw, a); err != nil {
+				return err
+			}
+		case h.closed || h.c.NoARP || !usable(s.Addr) || h.HasAddress(s.Addr):
+		case hw.IsZero() || hw.IsGroup() || hw == h.hw:
+		case h.find(s.Addr) == nil && h.roomForResolved(now, false, a):
+			h.addStale(now, s.Addr, hw, a)
 		}
 	}
+	return nil
 }

@@ -23,6 +23,14 @@ func TestDefaults(t *testing.T) {
 		MaxEntries: 4096, MaxUnresolved: 1024,
 		MaxPendingPackets: 256, MaxPendingBytes: 212992, MaxPendingTotal: 16 << 20, // R62
 		AnnounceNum: 2, AnnounceInterval: 2 * time.Second, // RFC 5227 §1.1
+		VerifyTime: 50 * time.Millisecond, LockTime: time.Second, // R55
+		MaxRequestRate: 1000, MaxReplyRate: 10000, // R62
+		ProxyDelay: 800 * time.Millisecond, // R52
+		// R40, R42, R44, RFC 5227 §1.1
+		Claim: ClaimTiming{
+			ProbeWait: time.Second, ProbeNum: 3, ProbeMin: time.Second, ProbeMax: 2 * time.Second, AnnounceWait: 2 * time.Second,
+		},
+		MaxConflicts: 10, RateLimitInterval: time.Minute, DefendInterval: 10 * time.Second,
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("defaults (-want +got):\n%s", diff)
@@ -58,6 +66,17 @@ func TestBounds(t *testing.T) {
 		{"StaleTime", func(c *Config, n int64) { c.StaleTime = time.Duration(n) }, int64(time.Second), int64(day), "999.999999ms", "want 1s to 24h0m0s, or 0 for 1m0s"},
 		{"FailedTime", func(c *Config, n int64) { c.FailedTime = time.Duration(n) }, int64(time.Second), int64(day), "999.999999ms", "want 1s to 24h0m0s, or 0 for 20s"},
 		{"AnnounceInterval", func(c *Config, n int64) { c.AnnounceInterval = time.Duration(n) }, int64(time.Second), int64(day), "999.999999ms", "want 1s to 24h0m0s, or 0 for 2s"},
+		{"VerifyTime", func(c *Config, n int64) { c.VerifyTime = time.Duration(n) }, int64(time.Millisecond), int64(day), "999.999µs", "want 1ms to 24h0m0s, or 0 for 50ms"},
+		{"LockTime", func(c *Config, n int64) { c.LockTime = time.Duration(n) }, int64(time.Millisecond), int64(day), "999.999µs", "want 1ms to 24h0m0s, or 0 for 1s"},
+		{"MaxRequestRate", func(c *Config, n int64) { c.MaxRequestRate = int(n) }, 1, 1 << 20, "-1", "want 1 to 1048576, or 0 for 1000"},
+		{"MaxReplyRate", func(c *Config, n int64) { c.MaxReplyRate = int(n) }, 1, 1 << 20, "-1", "want 1 to 1048576, or 0 for 10000"},
+		{"ProxyDelay", func(c *Config, n int64) { c.ProxyDelay = time.Duration(n) }, 1, int64(day), "-1ns", "want 0s to 24h0m0s, or 0 for 800ms"},
+		{"MaxConflicts", func(c *Config, n int64) { c.MaxConflicts = int(n) }, 1, 1000, "-1", "want 1 to 1000, or 0 for 10"},
+		{"RateLimitInterval", func(c *Config, n int64) { c.RateLimitInterval = time.Duration(n) }, int64(time.Second), int64(day), "999.999999ms", "want 1s to 24h0m0s, or 0 for 1m0s"},
+		{"DefendInterval", func(c *Config, n int64) { c.DefendInterval = time.Duration(n) }, int64(time.Second), int64(day), "999.999999ms", "want 1s to 24h0m0s, or 0 for 10s"},
+		{"Claim.ProbeWait", func(c *Config, n int64) { c.Claim.ProbeWait = time.Duration(n) }, 1, int64(day), "-1ns", "want 0s to 24h0m0s, or 0 for 1s"},
+		{"Claim.ProbeNum", func(c *Config, n int64) { c.Claim.ProbeNum = int(n) }, 1, 100, "-1", "want 1 to 100, or 0 for 3"},
+		{"Claim.AnnounceWait", func(c *Config, n int64) { c.Claim.AnnounceWait = time.Duration(n) }, int64(10 * time.Millisecond), int64(day), "9.999999ms", "want 10ms to 24h0m0s, or 0 for 2s"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			for _, n := range []int64{tt.min, tt.max} {

@@ -16,6 +16,8 @@ func (h *Handler[P]) ask(now time.Duration, addr, source netip.Addr, a *Actions[
 	}
 	e := h.find(addr)
 	switch {
+	case e == nil && h.c.NoARP:
+		return nil, DropNoARP
 	case e != nil && !h.mayAsk(e), e == nil && !h.roomForUnresolved(now, a):
 		return nil, DropCacheFull
 	case e != nil:
@@ -41,7 +43,7 @@ func (h *Handler[P]) find(addr netip.Addr) *entry[P] {
 // for requests.
 func (e *entry[P]) asked(source netip.Addr) {
 	e.used = true
-	if usable(source) {
+	if usable(source) && source != e.addr() { // or it would look like an announcement
 		e.source = source
 	}
 }
@@ -60,11 +62,13 @@ func usable(addr netip.Addr) bool {
 // begin starts a series of requests, as soon as one may be broadcast.
 func (h *Handler[P]) begin(now time.Duration, e *entry[P], a *Actions[P]) {
 	e.tries = 0
-	if h.mustWait(now, e) {
+	switch {
+	case e.asking: // has its turn already
+	case h.mustWait(now, e):
 		h.setDeadline(e, e.requested+h.c.RequestInterval)
-		return
+	default:
+		h.request(now, e, a)
 	}
-	h.request(now, e, a)
 }
 
 // mustWait reports whether a request for e was broadcast so short a time ago
@@ -76,21 +80,59 @@ func (h *Handler[P]) mustWait(now time.Duration, e *entry[P]) bool {
 	return now-e.requested < h.c.RequestInterval
 }
 
-// request broadcasts a request for an entry that is Incomplete.
+// request broadcasts a request for an entry that has no address, now or when
+// it is its turn.
 func (h *Handler[P]) request(now time.Duration, e *entry[P], a *Actions[P]) {
-	e.tries++
+	if h.asking.first == nil && h.requests.allow(now) {
+		h.broadcast(now, e, a)
+		return
+	}
+	e.asking = true
+	h.relist(e)
+	if e.state == Incomplete {
+		h.setDeadline(e, never)
+	}
+}
+
+// serve broadcasts the requests whose turn has come. Each next hop has one turn,
+// so one that many ask for, or somebody who asks for many, delays others by no
+// more than one request each.
+func (h *Handler[P]) serve(now time.Duration, a *Actions[P]) {
+	for range maxTick {
+		e := h.asking.first
+		switch {
+		case e == nil:
+			return
+		case e.state == Incomplete && !e.waiting(): // nobody is interested any more
+			h.remove(now, e, DropFlushed, a)
+		case !h.requests.allow(now):
+			return
+		default:
+			h.broadcast(now, e, a)
+		}
+	}
+}
+
+func (h *Handler[P]) broadcast(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.sendRequest(now, e, Broadcast, a)
-	h.setDeadline(e, now+h.c.RequestInterval)
+	e.asking = false
+	h.relist(e)
+	if e.state == Incomplete {
+		e.tries++
+		h.setDeadline(e, now+h.c.RequestInterval)
+	}
 }
 
 // retry asks again for a next hop that has failed, while it stays so.
 func (h *Handler[P]) retry(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.setDeadline(e, now+h.c.FailedTime)
-	if h.mustWait(now, e) {
-		return
+	switch {
+	case e.asking:
+	case h.mustWait(now, e):
+		h.relist(e) // is asked for, so others go first
+	default:
+		h.request(now, e, a)
 	}
-	h.sendRequest(now, e, Broadcast, a)
-	h.relist(e)
 }
 
 // probe sends a unicast request to see if the address still holds.
@@ -138,7 +180,7 @@ func (h *Handler[P]) fail(now time.Duration, e *entry[P], a *Actions[P]) {
 func (h *Handler[P]) use(now time.Duration, e *entry[P], a *Actions[P]) {
 	if e.state == Stale {
 		h.change(e, Delay, a)
-		h.setDeadline(e, now+h.c.DelayTime)
+		h.schedule(e, now+h.c.DelayTime)
 	}
 }
 
@@ -149,24 +191,26 @@ func (h *Handler[P]) settle(now time.Duration, e *entry[P], hw HardwareAddr, s S
 	if s == Stale && e.waiting() {
 		s = Delay // it is in use
 	}
-	h.become(e, hw, s, a)
+	h.become(now, e, hw, s, a)
 	switch s {
 	case Reachable:
 		// RFC 4861 §6.3.2: a random time, so that neighbors that came together
 		// are not probed together.
-		h.setDeadline(e, now+h.c.ReachableTime/2+time.Duration(h.random.Int64N(int64(h.c.ReachableTime))))
+		h.schedule(e, now+h.c.ReachableTime/2+time.Duration(h.random.Int64N(int64(h.c.ReachableTime))))
 	case Stale:
-		h.setDeadline(e, now+h.c.StaleTime)
+		h.schedule(e, now+h.c.StaleTime)
 	case Delay:
-		h.setDeadline(e, now+h.c.DelayTime)
+		h.schedule(e, now+h.c.DelayTime)
 	}
 	h.hand(e, a)
 }
 
 // become gives e a hardware address and a state that has one.
-func (h *Handler[P]) become(e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
+func (h *Handler[P]) become(now time.Duration, e *entry[P], hw HardwareAddr, s State, a *Actions[P]) {
 	old := e.hw
-	e.hw = hw
+	if old != hw {
+		e.hw, e.decided = hw, now
+	}
 	if e.state != s {
 		h.change(e, s, a)
 	} else {
@@ -207,6 +251,7 @@ func (h *Handler[P]) unpublish(e *entry[P], a *Actions[P]) {
 // in an Incomplete entry that nobody waits for.
 func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a *Actions[P]) {
 	h.dropAll(e, reason, a)
+	h.closeWindow(now, e)
 	from := e.requested
 	if !h.mustWait(now, e) {
 		if !e.draining() {
@@ -219,6 +264,9 @@ func (h *Handler[P]) remove(now time.Duration, e *entry[P], reason DropReason, a
 	e.hw, e.tries, e.used = HardwareAddr{}, 0, false
 	if e.state != Incomplete {
 		h.change(e, Incomplete, a)
+	} else {
+		e.asking = false
+		h.relist(e)
 	}
 	h.setDeadline(e, from+h.c.RequestInterval)
 }

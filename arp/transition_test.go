@@ -17,6 +17,14 @@ var (
 	fixed      = []event{static(2, 2)}
 	// draining is Reachable, with packet 2 come in while 1 is being sent.
 	draining = []event{query(2, 1), answers(2), query(2, 2)}
+
+	// Those whose address was not settled just now.
+	longReachable = append(reachable[:3:3], after(time.Second))
+	longStale     = append(stale[:1:1], after(time.Second))
+	longDelay     = append(delay[:2:2], after(time.Second))
+	// challenged is Reachable, and said to be host 3 now.
+	moved      = receive(OperationRequest, 2, 3, 2, true)
+	challenged = append(longReachable[:4:4], moved)
 )
 
 const (
@@ -87,23 +95,49 @@ var transitions = []struct {
 		[]string{"table 10.0.0.2 hw2", "event state 10.0.0.2 hw2 reachable"}},
 	{"R5 a request from a failed one", failed, "failed", asks(2), "stale",
 		[]string{"table 10.0.0.2 hw2 stale", unicastReply, "event state 10.0.0.2 hw2 stale"}},
-	{"R5 R56 a reachable one moves", reachable, "reachable", receive(OperationRequest, 2, 3, 9, true), "stale",
-		[]string{"table 10.0.0.2 hw3 stale", "event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
-	{"R55 a reply that nobody asked for moves it, but confirms nothing", reachable, "reachable", receive(OperationReply, 2, 3, 1, false), "stale",
-		[]string{"table 10.0.0.2 hw3 stale", "event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
+	{"R5 R55 a reachable one is said to move", longReachable, "reachable", receive(OperationRequest, 2, 3, 9, true), "reachable",
+		[]string{unicastRequest}},
+	{"R55 a reply that nobody asked for", longReachable, "reachable", receive(OperationReply, 2, 3, 1, false), "reachable",
+		[]string{unicastRequest}},
+	{"R55 the first answer wins", reachable, "reachable", receive(OperationReply, 2, 3, 1, false), "reachable", nil},
 	{"R56 a reachable one says the same again", reachable, "reachable", receive(OperationRequest, 2, 2, 9, true), "reachable", nil},
 	{"one in delay says the same again", delay, "delay", asks(2), "delay", []string{unicastReply}},
-	{"one in delay moves", delay, "delay", receive(OperationRequest, 2, 3, 9, true), "stale",
-		[]string{"table 10.0.0.2 hw3 stale", "event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
+	{"R55 one in delay is said to move", longDelay, "delay", receive(OperationRequest, 2, 3, 9, true), "delay",
+		[]string{unicastRequest}},
 	{"R56 a broadcast reply does not end a poll", probe, "probe", receive(OperationReply, 2, 2, 1, true), "probe", nil},
 	{"R56 a request does not end a poll", probe, "probe", asks(2), "probe", []string{unicastReply}},
 	{"a reply to somebody else does not end a poll", probe, "probe", receive(OperationReply, 2, 2, 9, false), "probe", nil},
-	{"another host answers the poll", probe, "probe", receive(OperationReply, 2, 3, 1, false), "reachable",
-		[]string{"table 10.0.0.2 hw3", "event state 10.0.0.2 hw3 reachable", "event moved 10.0.0.2 hw2 to hw3 reachable"}},
+	{"R55 another host answers the poll", probe, "probe", receive(OperationReply, 2, 3, 1, false), "probe",
+		[]string{unicastRequest}},
 	{"a stale one says the same again", stale, "stale", receive(OperationRequest, 2, 2, 9, true), "stale",
 		[]string{"table 10.0.0.2 hw2 stale"}},
-	{"a stale one moves", stale, "stale", receive(OperationRequest, 2, 3, 9, true), "stale",
-		[]string{"table 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
+	{"R55 a stale one is said to move", longStale, "stale", receive(OperationRequest, 2, 3, 9, true), "stale",
+		[]string{unicastRequest}},
+
+	// A window, in which what was said is verified.
+	{"R55 the neighbor says nothing: asked again", challenged, "reachable", due, "reachable", []string{unicastRequest}},
+	{"R55 the neighbor says nothing: it has moved", append(challenged[:5:5], due), "reachable", due, "stale",
+		[]string{"table 10.0.0.2 hw3 stale", "event state 10.0.0.2 hw3 stale", "event moved 10.0.0.2 hw2 to hw3 stale"}},
+	{"R55 the neighbor answers: it has not", challenged, "reachable", answers(2), "reachable",
+		[]string{"table 10.0.0.2 hw2", "event rejected 10.0.0.2 hw3, it stays hw2 reachable"}},
+	{"R55 a broadcast answer is none", challenged, "reachable", receive(OperationReply, 2, 2, 1, true), "reachable", nil},
+	{"R55 somebody else says something else", challenged, "reachable", receive(OperationRequest, 2, 4, 2, true), "reachable", nil},
+	{"R55 somebody says it again", challenged, "reachable", receive(OperationRequest, 2, 3, 2, true), "reachable", nil},
+	{"R55 said again right after it was rejected", append(challenged[:5:5], answers(2)), "reachable", receive(OperationRequest, 2, 3, 2, true), "reachable", nil},
+	{"packets go on to the old address", challenged, "reachable", query(2, 9), "reachable", []string{"release 9: 10.0.0.2 hw2"}},
+	{"a stale one is used meanwhile", append(longStale[:2:2], moved), "stale", use(2), "delay",
+		[]string{"event state 10.0.0.2 hw2 delay"}},
+	{"it is made static meanwhile", challenged, "reachable", static(2, 3), "static",
+		[]string{"table 10.0.0.2 hw3", "event state 10.0.0.2 hw3 static", "event moved 10.0.0.2 hw2 to hw3 static"}},
+	{"it is removed meanwhile", challenged, "reachable", remove(2), "none",
+		[]string{"table 10.0.0.2 gone", "event removed 10.0.0.2 -"}},
+	{"the link goes down meanwhile", challenged, "reachable", linkDown, "none",
+		[]string{"table 10.0.0.2 gone", "event removed 10.0.0.2 -"}},
+	{"Reverify meanwhile", challenged, "reachable", reverify, "probe", []string{"event state 10.0.0.2 hw2 probe"}},
+	{"it becomes ours meanwhile", challenged, "reachable", addAddress(ip(2)), "none",
+		[]string{"table 10.0.0.2 gone", announced(2), "event removed 10.0.0.2 -"}},
+	{"Close meanwhile", challenged, "reachable", closes, "none",
+		[]string{"table 10.0.0.2 gone", "event removed 10.0.0.2 -"}},
 	{"R61 a static one stays", fixed, "static", receive(OperationReply, 2, 3, 1, false), "static", nil},
 
 	// While it drains.
@@ -113,7 +147,7 @@ var transitions = []struct {
 	{"a query need not go in turn", draining, "reachable", wait(2, 3), "reachable", []string{"release 3: 10.0.0.2 hw2"}},
 	{"ReachableTime while packets wait: it is in use", draining, "reachable", due, "delay",
 		[]string{"event state 10.0.0.2 hw2 delay"}},
-	{"it moves while packets wait: it is in use", draining, "reachable", receive(OperationRequest, 2, 3, 9, true), "delay",
+	{"it moves while packets wait: it is in use", append(draining[:3:3], after(time.Second), moved, due), "reachable", due, "delay",
 		[]string{"event state 10.0.0.2 hw3 delay", "event moved 10.0.0.2 hw2 to hw3 delay"}},
 	{"a draining stale one is asked for", []event{query(2, 1), answers(2), due}, "stale", query(2, 2), "delay",
 		[]string{"event state 10.0.0.2 hw2 delay"}},

@@ -51,7 +51,7 @@ type check struct {
 // link endpoints, R for the standards.
 func checks() []check {
 	return slices.Concat(rfc826, rfc826Target, ieee8023, rfc894, ieee8021Q, rfc1042, addressing, rfc1122, rfc1122Broadcast,
-		rfc2464, rfc5227, learning, contract, writing, lifecycle, faults)
+		rfc2464, rfc5227, learning, attacks, contract, writing, lifecycle, faults)
 }
 
 // fullName is the name as a test's: R17_RFC894_padding_zero.

@@ -82,7 +82,7 @@ func (t *trial) receive(timeout time.Duration) bool {
 	}
 	t.seen = append(t.seen, f)
 	for _, p := range t.present {
-		if m, ok := f.arp(); ok && m.op == opRequest && m.tpa == p.ipv4 {
+		if m, ok := f.arp(); ok && m.op == opRequest && m.tpa == p.ipv4 && (f.to() == everybody || f.to() == p.hw) {
 			t.put(ether(m.sha, p.hw, typeARP, newARP(opReply, p.hw, p.ipv4, m.sha, m.spa).bytes()))
 		}
 		if h, ok := f.ipv6(); ok && isSolicitationFor(p.ipv6)(f) {

@@ -14,10 +14,7 @@ var rfc5227 = []check{
 		asks: "An address is announced when it is taken into use: by a broadcast request whose sender and target are both the address.",
 		test: func(t *trial) {
 			t.put(request(alice, everybody, ownIPv4)) // shows that it is in use
-			f := t.want("an announcement", func(f frame) bool {
-				m, ok := f.arp()
-				return ok && m.spa == ownIPv4 && m.tpa == ownIPv4
-			})
+			f := t.want("an announcement", isAnnouncementOf(ownIPv4))
 			want := ether(everybody, t.own, typeARP, newARP(opRequest, t.own, ownIPv4, nobody, ownIPv4).bytes())
 			t.equal("the announcement", f[:len(want)], want)
 		},

@@ -136,5 +136,9 @@ func (t *trial) moves(tell func(peer) frame) {
 	t.elapse(lockTime)
 	t.put(tell(moved))
 	t.settle()
+	// Choice: so is the time to ask at the old address whether it is still there,
+	// since who moves and who lies say the same.
+	t.elapse(verifyTime)
+	t.forget()
 	t.wantKnown(s, "after it has moved", moved)
 }

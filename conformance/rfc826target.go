@@ -12,6 +12,9 @@ import (
 // has moved again (Linux, locktime, and some more).
 const lockTime = 1100 * time.Millisecond
 
+// verifyTime is for how long it may ask at the old hardware address first.
+const verifyTime = 250 * time.Millisecond
+
 // What RFC 826 says of those who are asked, and of those who ask.
 var rfc826Target = []check{
 	{

@@ -110,6 +110,33 @@ func isBroadcast(a tcpip.Address, main tcpip.AddressWithPrefix) bool {
 	return a.As4()[3] == 255
 }
 
+// OnLink reports whether addr is in a subnet of the NIC's: of its primary
+// address, or of any if the companion can tell. A NIC without an address, or with
+// one that is alone in its subnet, does not tell who is on its link.
+func (h host) OnLink(addr netip.Addr) bool {
+	u := h.e.up.Load()
+	if u == nil || u.nic == nil {
+		return true
+	}
+	var prefixes []tcpip.AddressWithPrefix
+	if c := h.e.companion.Load(); c != nil {
+		prefixes = c.prefixes()
+	} else if main, err := u.nic.PrimaryAddress(ipv4.ProtocolNumber); err == nil {
+		prefixes = append(prefixes, main)
+	}
+	known := false
+	for _, p := range prefixes {
+		if p.Address.Len() != header.IPv4AddressSize || p.PrefixLen == header.IPv4AddressSizeBits {
+			continue
+		}
+		if subnet := p.Subnet(); subnet.Contains(toAddress(addr)) {
+			return true
+		}
+		known = true
+	}
+	return !known
+}
+
 // SourceFor returns the address to send a request from. The route's own may
 // be another NIC's, when packets are forwarded or the host model is weak.
 func (h host) SourceFor(target, preferred netip.Addr) netip.Addr {

@@ -14,6 +14,11 @@ type Options struct {
 	HardwareAddr ethstack.HardwareAddr
 	// ARP has the resolver's limits and times. Its HardwareAddr is ignored.
 	ARP arp.Config
+	// Neighbors are known from the start; see [ethstack.Options].
+	Neighbors []arp.Entry
+	// ProxyARP is whom to answer for besides the NIC's addresses; nobody by
+	// default.
+	ProxyARP ethstack.ProxyARP
 	// OpenFilter lets frames for other hosts in: to packet sockets, and to
 	// the bridge if the endpoint is a port of one. IP and ARP do not see
 	// them. Under a wrapper such as link/sniffer IP would, unless there is the

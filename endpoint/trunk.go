@@ -48,6 +48,8 @@ func (t *trunk) newEndpoint(v ethstack.VLAN, o Options) (*Endpoint, error) {
 		VLAN:         v,
 		ARP:          o.ARP,
 		Host:         host{e},
+		Neighbors:    o.Neighbors,
+		ProxyARP:     o.ProxyARP,
 		OpenFilter:   o.OpenFilter,
 		OnEvent:      o.OnEvent,
 		OnARP:        e.showARP,

@@ -47,13 +47,16 @@ func (r *resolver) finish(a *actions) {
 // send transmits one ARP packet, if we are allowed to.
 func (r *resolver) send(s arp.Send) {
 	p := s.Packet
-	if h := r.i.host; h != nil {
-		if !h.Enabled() {
-			r.i.Drop(DropDisabled)
-			return
+	probe := p.SenderAddr == netip.IPv4Unspecified()
+	if h := r.i.host; h != nil && !h.Enabled() {
+		r.i.Drop(DropDisabled)
+		if probe {
+			r.failClaims(p.TargetAddr, errDisabled) // nobody was asked
 		}
+		return
 	}
 	switch {
+	case probe:
 	case p.IsAnnouncement():
 		// Nobody tells when the host gives an address up, and by now it may be
 		// another host's.
@@ -101,8 +104,9 @@ func (r *resolver) source(target, preferred netip.Addr) netip.Addr {
 	}
 	if h := r.i.host; h != nil {
 		if src := h.SourceFor(target, preferred).Unmap(); usableIPv4(src) {
-			r.learn(src, true)
-			return src
+			if r.learn(src, true) {
+				return src
+			}
 		}
 	}
 	if len(added) > 0 {
@@ -118,9 +122,7 @@ func (r *resolver) compare(addr netip.Addr) bool {
 	if added := i.isExplicit(addr); added || i.host == nil || !usableIPv4(addr) {
 		return added
 	}
-	ours := i.host.IsLocal(addr)
-	r.learn(addr, ours)
-	return ours
+	return r.learn(addr, i.host.IsLocal(addr))
 }
 
 // maxLearned bounds the addresses that are announced because the host says they
@@ -129,9 +131,15 @@ func (r *resolver) compare(addr netip.Addr) bool {
 const maxLearned = 1024
 
 // learn brings the handler's list in line with what the host says of addr: a
-// new address of ours is announced, one that was taken away is forgotten.
-func (r *resolver) learn(addr netip.Addr, ours bool) {
+// new address of ours is announced, one that was taken away is forgotten. It
+// reports whether it is ours: one that was given up to another host is not,
+// whatever the host says, until the host has taken it away.
+func (r *resolver) learn(addr netip.Addr, ours bool) bool {
 	a := r.begin()
+	if !ours {
+		delete(r.lost, addr)
+	}
+	ours = ours && !r.lost[addr]
 	switch known := r.h.HasAddress(addr); {
 	case known && !ours && !r.i.isExplicit(addr): // may have been added since
 		r.h.RemoveAddress(addr)
@@ -139,4 +147,5 @@ func (r *resolver) learn(addr netip.Addr, ours bool) {
 		r.h.AddAddress(r.clock.Now(), addr, a)
 	}
 	r.end(a)
+	return ours
 }

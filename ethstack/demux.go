@@ -182,11 +182,20 @@ func (i *Interface) inputARP(packet []byte, h Header) bool {
 		return false
 	}
 	// The host tells of no changes: whatever an ARP packet names is compared.
-	ok := i.res.input(p, arp.Meta{
-		Broadcast:    h.Class != ToUs,
-		TargetIsOurs: i.res.compare(p.TargetAddr),
-		SenderIsOurs: i.res.compare(p.SenderAddr),
-	})
+	m := arp.Meta{
+		Broadcast:     h.Class != ToUs,
+		TargetIsOurs:  i.res.compare(p.TargetAddr),
+		SenderIsOurs:  i.res.compare(p.SenderAddr),
+		SourceDiffers: p.SenderHardwareAddr != h.Source,
+	}
+	m.TargetIsProxied = !m.TargetIsOurs && i.proxies(p.TargetAddr)
+	if m.TargetIsOurs || m.TargetIsProxied || p.IsAnnouncement() { // or nobody is learned
+		m.SenderIsOffLink = i.host != nil && !i.host.OnLink(p.SenderAddr)
+	}
+	if m.SourceDiffers {
+		i.stats.arpSourceDiffers.Add(1)
+	}
+	ok := i.res.input(p, m)
 	if !ok {
 		i.Drop(DropARPBusy)
 	}

@@ -25,6 +25,9 @@ type fakeHost struct {
 func (h *fakeHost) Enabled() bool                { return !h.disabled }
 func (h *fakeHost) IsLocal(addr netip.Addr) bool { return h.yes || slices.Contains(h.addrs, addr) }
 
+// OnLink is true of 10.0.0.0/8.
+func (h *fakeHost) OnLink(addr netip.Addr) bool { return addr.Is4() && addr.As4()[0] == 10 }
+
 func (h *fakeHost) SourceFor(_, preferred netip.Addr) netip.Addr {
 	if h.source.IsValid() || len(h.addrs) == 0 {
 		return h.source
@@ -196,8 +199,8 @@ func TestHostDisabled(t *testing.T) {
 // TestHostThatHasEverything: one that answers for a whole network, asked for
 // all of it, is answered for without end, and announced in bounds.
 func TestHostThatHasEverything(t *testing.T) {
-	s := newStation(t, ethstack.Options{Host: &fakeHost{yes: true}}, ethstack.LinkOptions{})
 	const targets = 5000
+	s := newStation(t, ethstack.Options{Host: &fakeHost{yes: true}, ARP: arp.Config{MaxReplyRate: 10 * targets}}, ethstack.LinkOptions{})
 	// Its sender is ours, too: a conflict. So a probe asks.
 	for n := range targets {
 		s.hears(arp.Packet{

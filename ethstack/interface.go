@@ -5,8 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"slices"
-	"sync"
 	"sync/atomic"
 
 	"github.com/ethlink/ethlink/arp"
@@ -24,6 +22,11 @@ type Options struct {
 	// Host tells which protocol addresses are ours besides those added with
 	// AddIPv4; nil: none.
 	Host Host
+	// Neighbors are known from the start: what [Interface.Neighbors] yielded
+	// before, or static ones. See [Interface.RestoreNeighbors].
+	Neighbors []arp.Entry
+	// ProxyARP is whom to answer for besides; nobody by default.
+	ProxyARP ProxyARP
 	// OpenFilter lets frames for other hosts pass to the receiver, marked
 	// [ToOther]. ARP never looks at them.
 	OpenFilter bool
@@ -45,6 +48,9 @@ type Host interface {
 	// IsLocal reports whether addr is one of ours, to be answered for. A
 	// broadcast address of a subnet is not.
 	IsLocal(addr netip.Addr) bool
+	// OnLink reports whether addr is in a subnet of the link, or may be where that
+	// is not known. Who is not is no neighbor because of what it says.
+	OnLink(addr netip.Addr) bool
 	// SourceFor returns the address of ours to send a request for nextHop
 	// from: preferred if it is ours, or the best other one, or the zero Addr
 	// if there is none.
@@ -58,6 +64,7 @@ type Interface struct {
 	vlan    VLAN
 	host    Host
 	open    bool
+	proxy   ProxyARP
 	onEvent func(arp.Event)
 	onARP   func([]byte, Header, bool)
 	hwaddr  atomic.Uint64 // addrValue of the address
@@ -65,8 +72,7 @@ type Interface struct {
 	res     *resolver
 	stats   counters
 
-	mu       sync.Mutex
-	explicit atomic.Pointer[[]netip.Addr] // added with AddIPv4; replaced under mu
+	explicit atomic.Pointer[[]netip.Addr] // added with AddIPv4; replaced under the resolver's lock
 }
 
 func newInterface(l *Link, o Options) (*Interface, error) {
@@ -80,13 +86,21 @@ func newInterface(l *Link, o Options) (*Interface, error) {
 	if hw.IsGroup() {
 		return nil, fmt.Errorf("ethstack: hardware address %v has the group bit set: an interface needs a unicast address", hw)
 	}
-	i := &Interface{link: l, vlan: o.VLAN, host: o.Host, open: o.OpenFilter, onEvent: o.OnEvent, onARP: o.OnARP}
+	if err := o.ProxyARP.check(); err != nil {
+		return nil, err
+	}
+	i := &Interface{link: l, vlan: o.VLAN, host: o.Host, open: o.OpenFilter, proxy: o.ProxyARP, onEvent: o.OnEvent, onARP: o.OnARP}
 	i.hwaddr.Store(addrValue(hw))
 	i.explicit.Store(new([]netip.Addr))
 	o.ARP.HardwareAddr = hw
 	var err error
 	if i.res, err = newResolver(i, o.ARP, l.clock); err != nil {
 		return nil, err
+	}
+	if len(o.Neighbors) > 0 {
+		if err := i.RestoreNeighbors(o.Neighbors); err != nil {
+			return nil, err
+		}
 	}
 	return i, nil
 }
@@ -185,87 +199,6 @@ func (i *Interface) Resolve(nextHop, source netip.Addr, size int, p Pending) (Ha
 	}
 	r.kick(a)
 	return hw, res
-}
-
-// AddIPv4 makes addr an address of ours: ARP answers for it from now on, and
-// it is announced (RFC 5227 §2.3). An address that was added before is left
-// as it is and not announced again.
-func (i *Interface) AddIPv4(addr netip.Addr) error {
-	addr = addr.Unmap()
-	if !usableIPv4(addr) {
-		return fmt.Errorf("ethstack: cannot add address %v: want a unicast IPv4 address other than 0.0.0.0/8 and 127.0.0.0/8", addr)
-	}
-	r := i.res
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	if old := *i.explicit.Load(); !slices.Contains(old, addr) {
-		list := append(slices.Clone(old), addr)
-		i.explicit.Store(&list)
-	}
-	a := r.begin()
-	if r.closed {
-		r.end(a)
-		return fmt.Errorf("ethstack: cannot add address %v: %w", addr, ErrDisconnected)
-	}
-	r.h.AddAddress(r.clock.Now(), addr, a)
-	r.kick(a)
-	return nil
-}
-
-// RemoveIPv4 ends what AddIPv4 began; an address that is not ours is an error.
-func (i *Interface) RemoveIPv4(addr netip.Addr) error {
-	addr = addr.Unmap()
-	r := i.res
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	old := *i.explicit.Load()
-	at := slices.Index(old, addr)
-	if at < 0 {
-		return fmt.Errorf("ethstack: cannot remove address %v: it was not added", addr)
-	}
-	list := slices.Delete(slices.Clone(old), at, at+1)
-	i.explicit.Store(&list)
-	a := r.begin()
-	r.h.RemoveAddress(addr)
-	r.kick(a)
-	return nil
-}
-
-// RefreshIPv4 asks the Host about addr, as the ARP packets that name it do: a new
-// address of ours is announced, one that was taken away is forgotten. It reports
-// whether addr is ours. The Host is asked before RefreshIPv4 returns, so no lock
-// that it takes may be held.
-func (i *Interface) RefreshIPv4(addr netip.Addr) bool {
-	ours := i.res.compare(addr.Unmap())
-	i.res.reschedule()
-	return ours
-}
-
-// IPv4s returns the addresses of ours that ARP knows of, in no order.
-func (i *Interface) IPv4s() []netip.Addr {
-	i.res.mu.Lock()
-	defer i.res.mu.Unlock()
-	return slices.Clone(i.res.h.Addresses())
-}
-
-func (i *Interface) isExplicit(addr netip.Addr) bool {
-	return slices.Contains(*i.explicit.Load(), addr)
-}
-
-// isOurs asks everybody who may know. No lock may be held.
-func (i *Interface) isOurs(addr netip.Addr) bool {
-	return i.isExplicit(addr) || i.host != nil && usableIPv4(addr) && i.host.IsLocal(addr)
-}
-
-// usableIPv4 reports whether addr can be a host's address on a link.
-func usableIPv4(addr netip.Addr) bool {
-	if !addr.Is4() {
-		return false
-	}
-	b := addr.As4()
-	// RFC 1122 §3.2.1.3: 0/8 and 127/8 stay inside a host; from 224 on it is
-	// multicast, reserved, and the limited broadcast.
-	return b[0] != 0 && b[0] != 127 && b[0] < 224
 }
 
 // SetPassARP hands ARP frames to the receiver and answers none, for a network

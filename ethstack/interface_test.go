@@ -56,13 +56,19 @@ func TestOnEvent(t *testing.T) {
 	s.hears(conflict)
 	moved := asked(nobody)
 	moved.SenderHardwareAddr = ethstack.HardwareAddr{2, 0, 0, 0, 0, 3}
+	s.hears(moved) // too soon
+	s.clock.Advance(time.Second)
 	s.hears(moved)
+	s.hears(answers())
+	s.clock.Advance(time.Second)
+	s.hears(moved)
+	s.clock.Advance(time.Second)
 	s.clock.Advance(time.Minute)
 	s.i.RemoveNeighbor(peer)
 	s.clock.Advance(time.Minute)
 	want := []string{
 		"added 10.0.0.2 incomplete", "state 10.0.0.2 reachable", "conflict 10.0.0.1 incomplete",
-		"state 10.0.0.2 stale", "moved 10.0.0.2 stale", "removed 10.0.0.2 incomplete",
+		"rejected 10.0.0.2 reachable", "state 10.0.0.2 stale", "moved 10.0.0.2 stale", "removed 10.0.0.2 incomplete",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("events (-want +got):\n%s", diff)

@@ -1,6 +1,7 @@
 package ethstack
 
 import (
+	"fmt"
 	"iter"
 	"net/netip"
 	"slices"
@@ -35,7 +36,7 @@ func (i *Interface) Neighbor(addr netip.Addr) (arp.Entry, bool) {
 func (i *Interface) AddStaticNeighbor(addr netip.Addr, hw HardwareAddr) error {
 	r := i.res
 	a := r.begin()
-	err := r.h.AddStatic(addr.Unmap(), hw, a)
+	err := r.h.AddStatic(r.clock.Now(), addr.Unmap(), hw, a)
 	r.kick(a)
 	return err
 }
@@ -50,10 +51,25 @@ func (i *Interface) RemoveNeighbor(addr netip.Addr) bool {
 	return known
 }
 
-// FlushNeighbors forgets all neighbors but the static ones.
+// FlushNeighbors forgets all neighbors but the static ones: up to 4096 before it
+// returns, more than that soon after.
 func (i *Interface) FlushNeighbors() {
 	r := i.res
 	a := r.begin()
 	r.h.Flush(r.clock.Now(), a)
 	r.kick(a)
+}
+
+// RestoreNeighbors takes in neighbors that [Interface.Neighbors] yielded before,
+// here or elsewhere: static ones as they were, others to be verified when they
+// are used. The error names a static one that cannot be.
+func (i *Interface) RestoreNeighbors(snapshot []arp.Entry) error {
+	r := i.res
+	a := r.begin()
+	err := r.h.Restore(r.clock.Now(), snapshot, a)
+	r.kick(a)
+	if err != nil {
+		return fmt.Errorf("ethstack: %w", err)
+	}
+	return nil
 }

@@ -57,6 +57,8 @@ func (w *waiter) Dropped(reason arp.DropReason) {
 		w.err = ErrUnreachable
 	case arp.DropClosed:
 		w.err = ErrDisconnected
+	case arp.DropNoARP:
+		w.err = fmt.Errorf("%w: add a static neighbor", arp.ErrNoARP)
 	case arp.DropInvalid:
 		w.err = errOwnAddress // the others are refused before
 	default:

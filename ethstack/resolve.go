@@ -1,6 +1,7 @@
 package ethstack
 
 import (
+	"net/netip"
 	"slices"
 	"sync"
 	"time"
@@ -40,6 +41,8 @@ type resolver struct {
 	running bool
 	closed  bool
 	usable  usable
+	claims  map[netip.Addr][]*claim
+	lost    map[netip.Addr]bool // given up to another host, though the host may still have it
 	timer   Timer
 	armed   time.Duration // when timer will fire; never if negative
 
@@ -59,6 +62,7 @@ func newResolver(i *Interface, c arp.Config, clock Clock) (*resolver, error) {
 		return nil, err
 	}
 	r := &resolver{i: i, clock: clock, h: h, armed: never, usable: usable{link: true, enabled: true}}
+	r.claims, r.lost = map[netip.Addr][]*claim{}, map[netip.Addr]bool{}
 	r.idle.L = &r.mu
 	r.table.init()
 	return r, nil
@@ -75,7 +79,8 @@ func (r *resolver) begin() *actions {
 	return new(actions)
 }
 
-// end applies the table updates of a, queues the rest, and unlocks. It
+// end applies the table updates of a, and what its events mean for our
+// addresses, queues the rest, and unlocks. It
 // reports whether there is something to run.
 func (r *resolver) end(a *actions) bool {
 	for _, u := range a.Updates {
@@ -84,6 +89,9 @@ func (r *resolver) end(a *actions) bool {
 		}
 	}
 	a.Updates = a.Updates[:0]
+	for _, e := range a.Events {
+		r.settle(e)
+	}
 	if r.i.onEvent == nil {
 		a.Events = a.Events[:0]
 	}
@@ -234,8 +242,18 @@ func (r *resolver) close() {
 			r.timer.Stop()
 		}
 		r.h.Close(a)
+		for addr := range r.claims {
+			r.endClaims(addr, claimError(addr, ErrDisconnected))
+		}
 	}
+	_, more := r.h.NextDeadline()
 	r.end(a)
+	for more { // many neighbors are forgotten in steps
+		a := r.begin()
+		r.h.Tick(r.clock.Now(), a)
+		_, more = r.h.NextDeadline()
+		r.end(a)
+	}
 	for r.pending() {
 		r.run()
 	}

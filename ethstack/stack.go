@@ -8,6 +8,8 @@ import (
 	"net"
 	"net/netip"
 	"sync/atomic"
+
+	"github.com/ethlink/ethlink/arp"
 )
 
 // Handlers take the packets that come in, by what they are. A nil handler
@@ -151,6 +153,12 @@ func (s *Stack) Input(frame []byte, h Handlers) {
 // AddIPv4 binds an address that ARP answers for, and announces it. Again it
 // does nothing.
 func (s *Stack) AddIPv4(addr netip.Addr) error { return s.i.AddIPv4(addr) }
+
+// ClaimIPv4 is AddIPv4 for an address that another host may have: it asks first.
+// See [Interface.Claim].
+func (s *Stack) ClaimIPv4(ctx context.Context, addr netip.Addr, o arp.ClaimOptions) error {
+	return s.i.Claim(ctx, addr, o)
+}
 
 // RemoveIPv4 ends what AddIPv4 began.
 func (s *Stack) RemoveIPv4(addr netip.Addr) error { return s.i.RemoveIPv4(addr) }

@@ -139,6 +139,9 @@ type Stats struct {
 	ARPRequests, ARPReplies uint64
 	// ARPConflicts is how often another host claimed an address of ours.
 	ARPConflicts uint64
+	// ARPSourceDiffers is how many ARP packets came from another hardware address
+	// than the one they name, as those of virtual routers do.
+	ARPSourceDiffers uint64
 	// ARPIn counts the ARP packets taken in, by what came of them.
 	ARPIn [arp.NumInputResults]uint64
 	// Pending counts packets that were given to Resolve, and queries, that were
@@ -172,6 +175,7 @@ type counters struct {
 	txErrors                atomic.Uint64
 	arpRequests, arpReplies atomic.Uint64
 	arpConflicts            atomic.Uint64
+	arpSourceDiffers        atomic.Uint64
 	arpIn                   [arp.NumInputResults]atomic.Uint64
 	pending                 [arp.NumDropReasons]atomic.Uint64
 	drops                   [NumDropReasons]atomic.Uint64
@@ -184,7 +188,7 @@ func (c *counters) snapshot() Stats {
 		TxFrames: c.txFrames.Load(), TxBytes: c.txBytes.Load(),
 		RxErrors: c.rxErrors.Load(), TxErrors: c.txErrors.Load(),
 		ARPRequests: c.arpRequests.Load(), ARPReplies: c.arpReplies.Load(),
-		ARPConflicts: c.arpConflicts.Load(),
+		ARPConflicts: c.arpConflicts.Load(), ARPSourceDiffers: c.arpSourceDiffers.Load(),
 	}
 	for r := range s.ARPIn {
 		s.ARPIn[r] = c.arpIn[r].Load()
