@@ -10,6 +10,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
+
+	"github.com/ethlink/ethlink/arp"
 )
 
 // AddressOptions configure [Endpoint.AddAddress]. The zero value is ready for
@@ -17,12 +19,20 @@ import (
 type AddressOptions struct {
 	// Properties are given on to netstack.
 	Properties stack.AddressProperties
+	// Claim asks first whether another host has the address, if it is an IPv4
+	// address: RFC 5227 §2.1 wants that. AddAddress then takes seconds, or what
+	// Timing says. (For IPv6 netstack does it by itself.)
+	Claim bool
+	// Timing has the times of the claim: zero stands for those of Options.ARP,
+	// [arp.FastClaim] is for those who cannot wait.
+	Timing arp.ClaimTiming
 }
 
 // AddAddress adds an address to the endpoint's NIC, as AddProtocolAddress of the
 // stack does, and announces it if it is an IPv4 address. (Netstack tells nobody
 // of an address. One that it was given by itself is announced when it is first
-// sent from or asked for.) When the context has ended, nothing is added.
+// sent from or asked for.) When the context has ended, nothing is added, and
+// when another host has it: then the error is an [ethstack.ConflictError].
 //
 // Where the NIC cannot be asked for its addresses, or denies this one, it is
 // added to the Interface, too, as with AddIPv4. [Endpoint.RemoveAddress] takes it
@@ -40,6 +50,11 @@ func (e *Endpoint) AddAddress(ctx context.Context, s *stack.Stack, nic tcpip.NIC
 	}
 	if addr.Is6() {
 		a.Protocol = ipv6.ProtocolNumber
+	}
+	if o.Claim && addr.Is4() {
+		if err := e.i.Claim(ctx, addr, arp.ClaimOptions{Timing: o.Timing, CheckOnly: true}); err != nil {
+			return fmt.Errorf("endpoint: cannot add address %v: %w", prefix, err)
+		}
 	}
 	if err := s.AddProtocolAddress(nic, a, o.Properties); err != nil {
 		return fmt.Errorf("endpoint: cannot add address %v to NIC %d: %v", prefix, nic, err)

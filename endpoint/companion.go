@@ -16,9 +16,10 @@ import (
 // companion is a network endpoint of [NewProtocol]: what an Endpoint knows of
 // its NIC beyond what the dispatcher tells.
 type companion struct {
-	stack *stack.Stack
-	nic   stack.NetworkInterface
-	e     *Endpoint // nil: the NIC's link is none of ours
+	stack  *stack.Stack
+	nic    stack.NetworkInterface
+	e      *Endpoint // nil: the NIC's link is none of ours
+	checks checks
 }
 
 var _ stack.NetworkEndpoint = (*companion)(nil)
@@ -46,6 +47,7 @@ func (c *companion) Disable() {
 // Close parts from an endpoint whose NIC is removed. It may be another NIC's
 // next, of a stack without the companion.
 func (c *companion) Close() {
+	c.checks.abort()
 	if c.e != nil && c.e.companion.CompareAndSwap(c, nil) {
 		c.e.i.SetEnabled(true)
 	}

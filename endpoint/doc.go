@@ -38,7 +38,8 @@
 //     announces its addresses;
 //   - frames for groups that IP has not joined stay out, unless the NIC is
 //     promiscuous or forwards multicast;
-//   - packet sockets see ARP.
+//   - packet sockets see ARP;
+//   - CheckDuplicateAddress of the stack asks for IPv4 addresses, too.
 //
 // An endpoint of another kind on the same stack is left alone, and has no ARP.
 //
@@ -105,8 +106,7 @@
 //
 // On a stack without gVisor's ARP, IPv4 of a bridge's NIC, whose packets would
 // have to be resolved with that NIC's addresses, and IPv4 of other Ethernet
-// endpoints. CheckDuplicateAddress for IPv4. The companion together with gVisor's
-// ARP: a stack has one protocol for an EtherType. Saving the state of a stack
-// (stateify), which fails with this endpoint in it, as with every one that is not
-// gVisor's own.
+// endpoints. The companion together with gVisor's ARP: a stack has one protocol
+// for an EtherType. Saving the state of a stack (stateify), which fails with this
+// endpoint in it, as with every one that is not gVisor's own.
 package endpoint
