@@ -92,6 +92,11 @@ func parseHost(args []string) (hostOptions, error) {
 		return nil
 	})
 	f.Func("mtu", "", mtuFlag(&o.mtu))
+	f.Func("vlan", "", func(s string) error {
+		id, err := integer(s, 1, 4094, "the identifier of a VLAN")
+		o.vlan = ethstack.VLAN{{ID: uint16(id)}}
+		return err
+	})
 	if err := parse(f, args); err != nil {
 		return o, err
 	}

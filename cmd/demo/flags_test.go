@@ -44,12 +44,12 @@ func TestFlagsOfTheLab(t *testing.T) {
 
 func TestFlagsOfAHost(t *testing.T) {
 	got, err := parseHost(strings.Fields(
-		"-tap tap0 -addr 192.0.2.2/24 -addr 2001:db8::2/64 -gw 192.0.2.1 -gw 2001:db8::1 -mac 02:00:5e:00:53:01 -mtu 9000"))
+		"-tap tap0 -addr 192.0.2.2/24 -addr 2001:db8::2/64 -gw 192.0.2.1 -gw 2001:db8::1 -mac 02:00:5e:00:53:01 -mtu 9000 -vlan 5"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	want := hostOptions{
-		tap: "tap0", fd: noFD, mtu: 9000, hardwareAddr: ethstack.HardwareAddr{2, 0, 0x5e, 0, 0x53, 1},
+		tap: "tap0", fd: noFD, mtu: 9000, vlan: ethstack.VLAN{{ID: 5}}, hardwareAddr: ethstack.HardwareAddr{2, 0, 0x5e, 0, 0x53, 1},
 		addrs:    []netip.Prefix{netip.MustParsePrefix("192.0.2.2/24"), netip.MustParsePrefix("2001:db8::2/64")},
 		gateways: []netip.Addr{netip.MustParseAddr("192.0.2.1"), netip.MustParseAddr("2001:db8::1")},
 	}
@@ -93,6 +93,7 @@ func TestWrongFlags(t *testing.T) {
 		{host + "-mac 00:00:00:00:00:00", []string{"one station"}},
 		{host + "-mtu 68", []string{`"68"`, "1280 to 65521"}},
 		{"host -iface e -addr 192.0.2.2/24 -mtu 1500", []string{"-mtu is not for -iface", "ip link set dev e mtu 1500"}},
+		{"host -vlan 4095 -tap t -addr 192.0.2.2/24", []string{"4095", "1 to 4094"}},
 		{"host -fd 2 -addr 192.0.2.2/24", []string{`"2"`, "3 to"}},
 	} {
 		t.Run(tt.args, func(t *testing.T) {
@@ -126,7 +127,7 @@ func TestUsage(t *testing.T) {
 	for _, m := range regexp.MustCompile(`(?m)^  -(\w+)`).FindAllStringSubmatch(usage, -1) {
 		explained[m[1]] = true
 	}
-	want := "addr fd gw iface mac mtu size tap timeout v via"
+	want := "addr fd gw iface mac mtu size tap timeout v via vlan"
 	for _, name := range strings.Fields(want) {
 		if !explained[name] {
 			t.Errorf("flag -%s is not explained", name)

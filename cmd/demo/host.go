@@ -25,7 +25,8 @@ type hostOptions struct {
 	addrs        []netip.Prefix
 	gateways     []netip.Addr
 	hardwareAddr ethstack.HardwareAddr
-	mtu          int // 0: as it is
+	mtu          int           // 0: as it is
+	vlan         ethstack.VLAN // zero: untagged frames
 }
 
 const noFD = -1
@@ -85,10 +86,20 @@ func runHost(ctx context.Context, o hostOptions, r *report) error {
 	}
 	info := dev.Info()
 	news := newNews()
-	n, err := lab.NewNetstack(dev, lab.NetstackOptions{
-		Name: "host", Addrs: o.addrs, Gateways: o.gateways,
-		Endpoint: endpoint.Options{OnEvent: news.event, OnLinkState: news.link},
-	})
+	eo := endpoint.Options{OnEvent: news.event, OnLinkState: news.link}
+	trunk, err := endpoint.New(dev, eo)
+	if err != nil {
+		dev.Close()
+		return err
+	}
+	defer trunk.Close()
+	ep := trunk
+	if o.vlan != (ethstack.VLAN{}) {
+		if ep, err = trunk.VLAN(o.vlan, eo); err != nil {
+			return err
+		}
+	}
+	n, err := lab.NewNetstackOn(ep, lab.NetstackOptions{Name: "host", Addrs: o.addrs, Gateways: o.gateways, Companion: true})
 	if err != nil {
 		return err
 	}
@@ -100,7 +111,7 @@ func runHost(ctx context.Context, o hostOptions, r *report) error {
 	defer servers.Close()
 	r.Heading("ethlink demo", "a host, until Ctrl-C")
 	r.Section("device", "")
-	r.Line("%s, MTU %d, offloads %v", info.Name, info.MTU, info.Offloads)
+	r.Line("%s, MTU %d, offloads %v, %v", info.Name, info.MTU, info.Offloads, o.vlan)
 	r.Table([][]string{append([]string{n.HardwareAddr().String()}, texts(o.addrs)...)})
 	r.Section("to try", "from another shell, or another machine on that wire")
 	for _, c := range o.commands(info.Name, n.Endpoint().Interface().Link().State()) {
@@ -156,15 +167,20 @@ func (n *news) link(s ethstack.LinkState) {
 // commands returns what to enter in another shell: first what gets the kernel's
 // end of a TAP ready, if it is not.
 func (o hostOptions) commands(name string, state ethstack.LinkState) (list []string) {
+	if state == ethstack.LinkDown && o.fd == noFD {
+		list = append(list, "sudo ip link set "+name+" up")
+	}
+	if id := o.vlan[0].ID; id != 0 && o.tap != "" {
+		parent := name
+		name = fmt.Sprintf("%s.%d", parent, id)
+		list = append(list, fmt.Sprintf("sudo ip link add link %s name %s type vlan id %d", parent, name, id), "sudo ip link set "+name+" up")
+	}
 	if o.tap != "" {
 		for _, p := range o.addrs {
 			if !hasAddrIn(name, p) {
 				list = append(list, fmt.Sprintf("sudo ip addr add %v dev %s", o.otherIn(p), name))
 			}
 		}
-	}
-	if state == ethstack.LinkDown && o.fd == noFD {
-		list = append(list, "sudo ip link set "+name+" up")
 	}
 	for _, p := range o.addrs {
 		a := p.Addr().String()

@@ -20,6 +20,8 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/ethlink/ethlink/adapters/fdbased"
+	"github.com/ethlink/ethlink/endpoint"
+	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/internal/lab"
 	"github.com/ethlink/ethlink/internal/netns"
 	"github.com/ethlink/ethlink/internal/netns/nstest"
@@ -225,6 +227,33 @@ func TestHostOnAFileDescriptor(t *testing.T) {
 	}
 	if times, err := lab.Ping(t.Context(), peer, netip.MustParseAddr(hostV4), lab.PingSize); err != nil || len(times) != lab.PingCount {
 		t.Errorf("ping: %v, %v", times, err)
+	}
+}
+
+// TestHostInAVLAN: the peer is in the same VLAN, and sees nothing outside.
+func TestHostInAVLAN(t *testing.T) {
+	checkLeaks(t)
+	fds, err := unix.Socketpair(unix.AF_UNIX, unix.SOCK_SEQPACKET|unix.SOCK_CLOEXEC, 0)
+	check(t, err)
+	dev, err := fdbased.New(os.NewFile(uintptr(fds[1]), "peer"), fdbased.Options{})
+	check(t, err)
+	trunk, err := endpoint.New(dev, endpoint.Options{})
+	check(t, err)
+	t.Cleanup(trunk.Close)
+	ep, err := trunk.VLAN(ethstack.VLAN{{ID: 5}}, endpoint.Options{})
+	check(t, err)
+	peer, err := lab.NewNetstackOn(ep, lab.NetstackOptions{Name: "peer", Addrs: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/24")}})
+	check(t, err)
+	t.Cleanup(peer.Close)
+	h := startRunning(t, fmt.Sprintf("-vlan 5 -fd %d", fds[0])+hostArgs)
+	if !strings.Contains(h.out.String(), "VLAN 5") {
+		t.Errorf("want it to say that it is in VLAN 5:\n%s", h.out.String())
+	}
+	if times, err := lab.Ping(t.Context(), peer, netip.MustParseAddr(hostV4), lab.PingSize); err != nil || len(times) != lab.PingCount {
+		t.Errorf("ping: %v, %v", times, err)
+	}
+	if n := trunk.Interface().Stats().RxFrames; n != 0 {
+		t.Errorf("%d frames came untagged, want none", n)
 	}
 }
 

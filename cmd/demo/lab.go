@@ -113,7 +113,7 @@ func (l *labRun) open() (err error) {
 		eo.OnEvent = l.event()
 	}
 	info := l.w.dev.Info()
-	if l.ours, err = lab.NewNetstack(l.w.dev, lab.NetstackOptions{Name: "netstack", Addrs: ours, Endpoint: eo}); err != nil {
+	if l.ours, err = lab.NewNetstack(l.w.dev, lab.NetstackOptions{Name: "netstack", Addrs: ours, Companion: true, Endpoint: eo}); err != nil {
 		l.w.close()
 		return err
 	}

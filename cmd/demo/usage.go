@@ -32,6 +32,7 @@ in, until Ctrl-C, and prints commands to try from another shell.
   -addr address/length   its address; again for more, IPv4 and IPv6
   -gw address            its gateway; again for that of IPv6
   -mac address           its hardware address (the device's own, or a random one)
+  -vlan number           the VLAN that it is in, 1 to 4094 (none: untagged frames)
   -mtu bytes             with -tap, sets the interface's; with -fd, tells that of a socket
 
   sudo ip tuntap add tap0 mode tap user $USER
