@@ -1,6 +1,6 @@
 # The commands of a developer's day. `make ci` is what has to pass.
 
-.PHONY: demo test race bench fuzz ci
+.PHONY: demo test race long bench fuzz ci
 
 demo:
 	go run ./cmd/demo
@@ -10,6 +10,10 @@ test:
 
 race:
 	go test -race -shuffle=on ./...
+
+# What finds more the longer it runs.
+long:
+	LONG=1 go test -timeout 30m -run Cycles -v ./conformance
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -99,6 +99,7 @@ func TestCyclesOnSocketpair(t *testing.T) {
 	noLeaks(t)
 	cycles(t, func(i int) {
 		dev, peer := newSocketpair(t, unix.SOCK_DGRAM)
+		defer peer.Close()
 		ours, err := lab.NewNetstack(dev, lab.NetstackOptions{Name: "netstack", Addrs: prefixes(oursIPv4)})
 		wiretest.Check(t, err)
 		defer ours.Close()
@@ -106,7 +107,6 @@ func TestCyclesOnSocketpair(t *testing.T) {
 		if err := ours.Stack().RemoveNIC(1); err != nil {
 			t.Fatal(err)
 		}
-		peer.Close()
 	}).wantNone(t)
 }
 

@@ -114,6 +114,7 @@ func TestSocketpairGarbage(t *testing.T) {
 			lasting(t, 2*time.Minute)
 			noLeaks(t)
 			dev, p := newSocketpair(t, kind)
+			t.Cleanup(func() { p.Close() })
 			ours, err := lab.NewNetstack(dev, lab.NetstackOptions{Name: "netstack", Addrs: prefixes(oursIPv4)})
 			wiretest.Check(t, err)
 			t.Cleanup(ours.Close)
@@ -151,18 +152,18 @@ func TestSocketpairGarbage(t *testing.T) {
 }
 
 // newSocketpair makes a device of one end of a pair of unix sockets, and returns
-// the other end.
+// the other end, which the caller closes.
 func newSocketpair(t testing.TB, kind int) (*fdbased.Device, *os.File) {
 	t.Helper()
 	fds, err := unix.Socketpair(unix.AF_UNIX, kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
 	wiretest.Check(t, err)
 	near, far := os.NewFile(uintptr(fds[0]), "one end"), os.NewFile(uintptr(fds[1]), "the other end")
-	t.Cleanup(func() {
+	dev, err := fdbased.New(near, fdbased.Options{})
+	if err != nil {
 		near.Close()
 		far.Close()
-	})
-	dev, err := fdbased.New(near, fdbased.Options{})
-	wiretest.Check(t, err)
+		t.Fatal(err)
+	}
 	return dev, far
 }
 

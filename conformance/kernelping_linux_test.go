@@ -82,7 +82,7 @@ func segmentSize(f frame) (mss int, ok bool) {
 	var b []byte
 	if h, is := f.ipv4(); is && h.TransportProtocol() == header.TCPProtocolNumber {
 		b = h.Payload()
-	} else if h, is := f.ipv6(); is && h.TransportProtocol() == header.TCPProtocolNumber {
+	} else if h, is := f.ipv6(); is && h.NextHeader() == uint8(header.TCPProtocolNumber) {
 		b = h.Payload()
 	}
 	if len(b) < header.TCPMinimumSize || header.TCP(b).Flags()&header.TCPFlagSyn == 0 {

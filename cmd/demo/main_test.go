@@ -102,7 +102,7 @@ var masks = []struct {
 	{regexp.MustCompile(`(?m)(xx|-)   +(reachable|stale|delay|probe|permanent|failed)$`), "$1   state"},
 	{regexp.MustCompile(`(?m) +[\d,]+$`), " N"},
 	// Which counters are not zero depends on who asks first.
-	{regexp.MustCompile(`(?m)^  (ARP in|waited, dropped|dropped: tx unresolved|ARP replies).*\n`), ""},
+	{regexp.MustCompile(`(?m)^  (ARP in|waited, dropped|dropped: tx unresolved|dropped: group not joined|ARP replies).*\n`), ""},
 }
 
 func masked(s string) string {
