@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-var networkSeeds = flag.Uint64("network.seeds", 300, "run the simulated network with seeds from 1 to this, of each kind")
+var networkSeeds = flag.Uint64("network.seeds", 200, "run the simulated network with seeds from 1 to this, of each kind")
 
 // A network is 2 to 8 handlers on one link, with events in the order of their
 // time, all of them following from the seed.
@@ -174,6 +174,17 @@ func (w *network) exclusive() {
 	}
 }
 
+// couldAsk reports whether a host has had an address for as long as a window is
+// open. Who has none cannot ask.
+func (w *network) couldAsk(h *netHost) bool {
+	for _, at := range h.since {
+		if w.now-at > 100*time.Millisecond {
+			return true
+		}
+	}
+	return false
+}
+
 // act does something that chance chooses, and again soon.
 func (w *network) act(h *netHost) {
 	if w.over {
@@ -292,8 +303,7 @@ func (w *network) updated(h *netHost, u Update) {
 		return
 	}
 	w.released(h, u.Addr, u.HardwareAddr)
-	// Who has no address itself cannot ask.
-	if u.HardwareAddr != liar || was == liar || w.kind.loss > 0 || w.kind.flaps || len(h.h.Addresses()) == 0 {
+	if u.HardwareAddr != liar || was == liar || w.kind.loss > 0 || w.kind.flaps || !w.couldAsk(h) {
 		return
 	}
 	for _, o := range w.hosts {
