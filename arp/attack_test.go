@@ -226,8 +226,9 @@ func TestStrictSource(t *testing.T) {
 	}
 }
 
-// TestLinkLocalNeighbor is R48, RFC 3927 §2.5: a link-local neighbor broadcasts
-// its answers. So they count, to a request, to a poll and to a challenge.
+// TestLinkLocalNeighbor is R48 and R49, RFC 3927 §2.5 and §2.6.2: a link-local
+// neighbor is asked for as any, and broadcasts its answers. So they count, to a
+// request, to a poll and to a challenge.
 func TestLinkLocalNeighbor(t *testing.T) {
 	s := newStation(t, Config{})
 	neighbor := linkLocal

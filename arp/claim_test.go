@@ -190,10 +190,13 @@ func TestClaimRateLimit(t *testing.T) {
 	if s.now-last != time.Minute {
 		t.Errorf("two attempts %v apart, want a minute", s.now-last)
 	}
-	s.do(after(time.Minute))
-	s.do(claim(9, ClaimOptions{}))
-	if at, _ := s.h.NextDeadline(); at > s.now+time.Second {
+	s.do(after(time.Hour), claim(9, ClaimOptions{}))
+	if at, _ := s.h.NextDeadline(); at > s.now+time.Second || !s.h.HasAddress(ip(7)) || !s.h.HasAddress(ip(8)) {
 		t.Errorf("after one that succeeded the next begins in %v", at-s.now)
+	}
+	s.do(due, probes(9, 3), claim(9, ClaimOptions{}))
+	if at, _ := s.h.NextDeadline(); at > s.now+time.Second {
+		t.Errorf("after that and one conflict the next begins in %v", at-s.now)
 	}
 }
 

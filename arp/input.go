@@ -161,6 +161,9 @@ func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) (
 	answer := p.Operation == OperationReply && m.TargetIsOurs && (!m.Broadcast || p.SenderAddr.IsLinkLocalUnicast())
 	asked := e.state == Incomplete || e.state == Failed || e.state == Probe || e.window != nil
 	moved := e.hw != p.SenderHardwareAddr
+	if e.window != nil && !moved {
+		h.reject(now, e, a) // whatever it says, it is there
+	}
 	switch {
 	case e.state == Static:
 		challenged = moved
@@ -168,11 +171,8 @@ func (h *Handler[P]) merge(now time.Duration, p Packet, m Meta, a *Actions[P]) (
 		h.settleWithoutRoom(now, e, p.SenderHardwareAddr, a)
 	case e.state.HasAddr() && moved:
 		challenged = true
-		h.challenge(now, e, p.SenderHardwareAddr, a)
+		h.challenge(now, e, p.SenderHardwareAddr, answer && h.mustWait(now, e), a)
 	case answer && asked:
-		if e.window != nil {
-			h.reject(now, e, a)
-		}
 		h.settle(now, e, p.SenderHardwareAddr, Reachable, a)
 	case moved || e.state == Stale:
 		h.settle(now, e, p.SenderHardwareAddr, Stale, a)

@@ -130,7 +130,7 @@ func TestOwnAddressIsNoNeighbor(t *testing.T) {
 	}
 }
 
-// TestReply is R8 and R10, and R48 for link-local addresses.
+// TestReply is R8, R10 and R47, and R48 for link-local addresses.
 func TestReply(t *testing.T) {
 	local, other := netip.MustParseAddr("169.254.7.1"), netip.MustParseAddr("169.254.7.2")
 	for _, tt := range []struct {

@@ -69,13 +69,15 @@ func TestManyFlushed(t *testing.T) {
 		name  string
 		event event
 		left  int
-	}{{"Flush", flush, 2}, {"LinkDown", linkDown, 2}, {"Reverify", reverify, many + 1}, {"Close", closes, 0}} {
+	}{{"Flush", flush, 3}, {"LinkDown", linkDown, 3}, {"Reverify", reverify, many + 1}, {"Close", closes, 0}} {
 		s := newMany(t, many, true)
 		static(2, 2)(s)
-		// What is flushed may be known anew before the flush is at its end.
+		// What is flushed may be known anew before the flush is at its end, in memory
+		// that was just given back.
 		again := wide(many - 1)
 		first := func(s *station) {
 			tt.event(s)
+			asks(7)(s)
 			s.h.Remove(s.now, again, &s.a)
 			s.h.Input(s.now, Packet{Operation: OperationRequest, SenderHardwareAddr: hwOf(9), SenderAddr: again, TargetAddr: ip(1)}, Meta{TargetIsOurs: true}, &s.a)
 		}

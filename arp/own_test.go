@@ -173,3 +173,17 @@ func TestManyAnnouncements(t *testing.T) {
 		t.Errorf("%d of %d were announced", len(seen), n)
 	}
 }
+
+// TestAnnouncedInOrder: those that are due together go in the order of their
+// adding, each time.
+func TestAnnouncedInOrder(t *testing.T) {
+	s := newStation(t, Config{})
+	var want []string
+	for n := byte(1); n <= 9; n++ {
+		s.do(addAddress(ip(n)))
+		want = append(want, announced(n))
+	}
+	s.want([]event{after(2 * time.Second)}, want...)
+	s.want([]event{linkUp}, want...)
+	s.want([]event{after(2 * time.Second)}, want...)
+}

@@ -61,6 +61,10 @@ func TestProxyForLiveHosts(t *testing.T) {
 		s.do(asksProxied(2, 8, true), receive(op, 8, 8, 9, true))
 		s.want([]event{after(time.Minute)})
 	}
+	// Or the user says so.
+	s = newStation(t, Config{})
+	s.do(asksProxied(2, 8, true), static(8, 8))
+	s.want([]event{after(time.Minute)})
 	// One of ours is asked for by us, and is not there: it is behind us after all.
 	s = newStation(t, Config{})
 	s.do(query(8, 1), asksProxied(2, 8, true), func(s *station) { s.a.Reset() })

@@ -102,6 +102,20 @@ func TestRequestFairness(t *testing.T) {
 	}
 }
 
+// TestNobodyJumpsTheQueue: whose turn it is goes before who comes at that moment.
+func TestNobodyJumpsTheQueue(t *testing.T) {
+	s := newStation(t, Config{MaxRequestRate: 10})
+	for n := byte(10); n < 20; n++ {
+		query(n, 1)(s)
+	}
+	s.now += time.Second // and no Tick has come yet
+	s.want([]event{query(2, 1)}, "event added 10.0.0.2 - incomplete")
+	s.do(after(5 * time.Second))
+	if n := requests(&s.a, 2); n == 0 {
+		t.Error("it never had its turn")
+	}
+}
+
 // TestNoTurnIsWasted: who does not wait any more takes no turn from those who do.
 func TestNoTurnIsWasted(t *testing.T) {
 	s := newStation(t, Config{MaxRequestRate: 10, MaxUnresolved: 2000})

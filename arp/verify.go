@@ -5,8 +5,8 @@ import "time"
 // A fail-over and a forgery are the same bytes: a packet that says a neighbor's
 // address belongs to other hardware now. So such a challenge opens a window, in
 // which the neighbor is asked, at the address that we have, if it is still
-// there; packets go on being sent to it. If it answers, the challenge is
-// rejected; if not, it is right.
+// there; packets go on being sent to it. If anything comes from it, the challenge
+// is rejected; if nothing does, it is right.
 //
 // Who can keep the neighbor from answering is not kept out by this.
 
@@ -33,11 +33,16 @@ func newWindows() []*window {
 	return list
 }
 
-// challenge takes in that e, which has an address, is said to have another.
-func (h *Handler[P]) challenge(now time.Duration, e *entry[P], rival HardwareAddr, a *Actions[P]) {
+// challenge takes in that e, which has an address, is said to have another; solicited
+// by an answer to a request of ours of a moment ago.
+func (h *Handler[P]) challenge(now time.Duration, e *entry[P], rival HardwareAddr, solicited bool, a *Actions[P]) {
 	n := len(h.windows)
+	locked := now-e.decided < h.c.LockTime
+	if solicited && e.state != Reachable {
+		locked = false // the first was none that we had asked for
+	}
 	switch {
-	case now-e.decided < h.c.LockTime, e.window != nil:
+	case locked, e.window != nil:
 		// Linux, locktime: the first answer wins.
 	case h.c.AcceptImmediately:
 		h.settle(now, e, rival, Stale, a)
@@ -66,7 +71,7 @@ func (h *Handler[P]) verify(now time.Duration, e *entry[P], a *Actions[P]) {
 	h.setDeadline(e, now+h.c.VerifyTime/verifyProbes)
 }
 
-// reject ends the window of e, whose neighbor has answered.
+// reject ends the window of e, whose neighbor is there.
 func (h *Handler[P]) reject(now time.Duration, e *entry[P], a *Actions[P]) {
 	a.add(Event{Kind: EventRejected, Addr: e.addr(), HardwareAddr: e.window.rival, Old: e.hw, State: e.state})
 	e.decided = now

@@ -32,7 +32,12 @@ func compare(t *testing.T, file string, f conformance.Factory, names ...string) 
 	start := time.Now()
 	report := collect(t, names)
 	t.Logf("%v\n%v", time.Since(start).Round(time.Second/10), report)
-	got := failures(report)
+	golden(t, file, failures(report))
+}
+
+// golden compares the list of what fails with a file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
 	path := filepath.Join("testdata", file)
 	if *update {
 		if err := os.WriteFile(path, []byte(got), 0o644); err != nil {

@@ -158,3 +158,11 @@ func (w channelWire) Recv(timeout time.Duration) []byte {
 	defer v.Release()
 	return append([]byte(nil), v.AsSlice()...)
 }
+
+// TestNeighborDiscovery lists the attacks that work on netstack's neighbor
+// discovery, on our endpoint as on any.
+func TestNeighborDiscovery(t *testing.T) {
+	report := conformance.Discovery(onSegment)
+	t.Logf("%v", report)
+	golden(t, "gvisor-neighbor-discovery.txt", failures(report))
+}

@@ -1,0 +1,386 @@
+package arp
+
+import (
+	"container/heap"
+	"flag"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/netip"
+	"testing"
+	"time"
+)
+
+var networkSeeds = flag.Uint64("network.seeds", 200, "run the simulated network with seeds from 1 to this, of each kind")
+
+// A network is 2 to 8 handlers on one link, with events in the order of their
+// time, all of them following from the seed.
+type network struct {
+	t      *testing.T
+	seed   uint64
+	kind   kind
+	random *rand.Rand
+	now    time.Duration
+	seq    int
+	queue  netQueue
+	hosts  []*netHost
+	// owners is who has had an address: hardware addresses that a packet for it
+	// may go to. A liar's is in none.
+	owners map[netip.Addr]map[HardwareAddr]bool
+	asked  map[string]time.Duration
+	sent   int
+	over   bool // nothing more is begun, nothing is lost
+}
+
+// liar is nobody's address but the liar's.
+var liar = hwOf(666)
+
+// kind is what is wrong with a network.
+type kind struct {
+	name  string
+	loss  float64
+	flaps bool // links go down and up, hardware addresses change
+	liars bool
+}
+
+type netHost struct {
+	n     int
+	h     *Handler[int]
+	hw    HardwareAddr
+	up    bool
+	table map[netip.Addr]HardwareAddr
+	since map[netip.Addr]time.Duration // it has had its addresses
+	wake  int                          // of the tick that is due; older ones are not
+	a     Actions[int]
+}
+
+type netEvent struct {
+	at  time.Duration
+	seq int
+	f   func()
+}
+
+func (w *network) errorf(format string, args ...any) {
+	w.t.Helper()
+	w.t.Errorf("%s, seed %d, %v: %s", w.kind.name, w.seed, w.now, fmt.Sprintf(format, args...))
+}
+
+func (w *network) after(d time.Duration, f func()) {
+	w.seq++
+	heap.Push(&w.queue, netEvent{w.now + d, w.seq, f})
+}
+
+// TestNetwork: 2 to 8 hosts claim addresses from a pool that is too small for
+// them, announce, ask for each other, give up and begin again, while packets are
+// lost, come twice, and overtake each other, links go down, hardware addresses
+// change, and a liar says whatever he likes.
+//
+// On a network that loses nothing two hosts never have the same address. On any
+// other they do not keep it: when all is calm, one has given up. Nobody sends to a
+// liar, and in the end everything is quiet.
+func TestNetwork(t *testing.T) {
+	for _, k := range []kind{
+		{name: "calm"},
+		{name: "lossy", loss: 0.3},
+		{name: "flapping", flaps: true},
+		{name: "lied to", liars: true},
+		{name: "all at once", loss: 0.2, flaps: true, liars: true},
+	} {
+		t.Run(k.name, func(t *testing.T) {
+			owned := 0
+			for seed := uint64(1); seed <= *networkSeeds && !t.Failed(); seed++ {
+				owned += newNetwork(t, k, seed).run()
+			}
+			if owned == 0 {
+				t.Error("nobody ever had an address")
+			}
+		})
+	}
+}
+
+func newNetwork(t *testing.T, k kind, seed uint64) *network {
+	w := &network{
+		t: t, seed: seed, kind: k, random: rand.New(rand.NewPCG(seed, 1)),
+		owners: map[netip.Addr]map[HardwareAddr]bool{}, asked: map[string]time.Duration{},
+	}
+	for n := range 2 + w.random.IntN(7) {
+		c := Config{HardwareAddr: hwOf(10 + n), Seed: seed*100 + uint64(n), Defense: DefenseOnce}
+		if w.random.IntN(2) == 0 {
+			c.Claim = FastClaim
+		}
+		h, err := New[int](c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		w.hosts = append(w.hosts, &netHost{n: n, h: h, hw: c.HardwareAddr, up: true, table: map[netip.Addr]HardwareAddr{}, since: map[netip.Addr]time.Duration{}})
+	}
+	return w
+}
+
+// run runs for two minutes, lets all come to rest, and returns how many
+// addresses are somebody's at the end.
+func (w *network) run() int {
+	for _, h := range w.hosts {
+		w.after(0, func() { w.act(h) })
+	}
+	w.until(2 * time.Minute)
+	w.over = true
+	for _, h := range w.hosts {
+		w.do(h, func() { w.link(h, true) })
+	}
+	// Whoever has an address says so, for as long as it takes to be noticed.
+	for range 20 {
+		for _, h := range w.hosts {
+			for _, a := range append([]netip.Addr(nil), h.h.Addresses()...) {
+				w.do(h, func() { h.h.Announce(w.now, a, &h.a) })
+			}
+		}
+		w.until(w.now + 3*time.Second)
+	}
+	w.exclusive()
+	w.until(w.now + time.Hour)
+	if len(w.queue) > 0 {
+		w.errorf("an hour later %d things are due", len(w.queue))
+	}
+	owned := 0
+	for _, h := range w.hosts {
+		owned += len(h.h.Addresses())
+		if n := len(h.h.entries); n > 0 {
+			w.errorf("host %d has %d neighbors", h.n, n)
+		}
+	}
+	return owned
+}
+
+func (w *network) until(end time.Duration) {
+	for len(w.queue) > 0 && w.queue[0].at <= end && !w.t.Failed() {
+		e := heap.Pop(&w.queue).(netEvent)
+		w.now = e.at
+		e.f()
+	}
+	w.now = end
+}
+
+// exclusive fails if two hosts have the same address.
+func (w *network) exclusive() {
+	has := map[netip.Addr]*netHost{}
+	for _, h := range w.hosts {
+		for _, a := range h.h.Addresses() {
+			if o := has[a]; o != nil {
+				w.errorf("hosts %d and %d both have %v", o.n, h.n, a)
+			}
+			has[a] = h
+		}
+	}
+}
+
+// couldAsk reports whether a host has had an address for as long as a window is
+// open. Who has none cannot ask.
+func (w *network) couldAsk(h *netHost) bool {
+	for _, at := range h.since {
+		if w.now-at > 100*time.Millisecond {
+			return true
+		}
+	}
+	return false
+}
+
+// act does something that chance chooses, and again soon.
+func (w *network) act(h *netHost) {
+	if w.over {
+		return
+	}
+	addr := ip(byte(1 + w.random.IntN(len(w.hosts))))
+	w.do(h, func() {
+		switch n := w.random.IntN(20); {
+		case n < 6:
+			if len(h.h.own.all) == 0 {
+				if err := h.h.Claim(w.now, addr, ClaimOptions{CheckOnly: w.random.IntN(8) == 0}, &h.a); err != nil {
+					w.errorf("%v", err)
+				}
+			}
+		case n < 7:
+			for a := range h.h.own.all {
+				h.h.RemoveAddress(a)
+			}
+		case n < 16:
+			if own := h.h.Addresses(); len(own) > 0 && !h.h.HasAddress(addr) {
+				h.h.Query(w.now, addr, own[0], 100, 1, &h.a)
+			}
+		case n < 17 && w.kind.flaps:
+			w.link(h, !h.up)
+		case n < 18 && w.kind.flaps:
+			h.hw = hwOf(1000 + w.random.IntN(1<<20))
+			h.h.SetHardwareAddr(w.now, h.hw, &h.a)
+		case n < 20 && w.kind.liars:
+			w.lie(addr)
+		}
+	})
+	w.after(time.Duration(w.random.Int64N(int64(2*time.Second))), func() { w.act(h) })
+}
+
+func (w *network) link(h *netHost, up bool) {
+	if h.up == up {
+		return
+	}
+	if h.up = up; up {
+		h.h.LinkUp(w.now, &h.a)
+	} else {
+		h.h.LinkDown(w.now, &h.a)
+	}
+}
+
+// lie sends a packet that says that a neighbor is at the liar's hardware address.
+func (w *network) lie(addr netip.Addr) {
+	p := Packet{Operation: Operation(1 + w.random.IntN(2)), SenderHardwareAddr: liar, SenderAddr: addr, TargetAddr: addr}
+	if w.random.IntN(2) == 0 {
+		p.TargetAddr = ip(byte(1 + w.random.IntN(len(w.hosts))))
+	}
+	w.transmit(nil, Send{To: Broadcast, Packet: p})
+}
+
+// do lets a host do something, and carries out what it wants.
+func (w *network) do(h *netHost, f func()) {
+	h.a.Reset()
+	f()
+	for _, s := range h.a.Send {
+		if w.source(h, &s.Packet) {
+			w.check(h, s)
+			w.transmit(h, s)
+		}
+	}
+	var batches []Release[int]
+	for _, r := range h.a.Release {
+		w.released(h, r.NextHop, r.HardwareAddr)
+		if r.Batch != 0 {
+			batches = append(batches, r)
+		}
+	}
+	for _, u := range h.a.Updates {
+		w.updated(h, u)
+	}
+	for _, a := range h.h.Addresses() {
+		if w.owners[a] == nil {
+			w.owners[a] = map[HardwareAddr]bool{}
+		}
+		w.owners[a][h.hw] = true
+		if _, ok := h.since[a]; !ok {
+			h.since[a] = w.now
+		}
+	}
+	maps.DeleteFunc(h.since, func(a netip.Addr, _ time.Duration) bool { return !h.h.HasAddress(a) })
+	if w.kind == (kind{name: "calm"}) {
+		w.exclusive()
+	}
+	if len(batches) > 0 {
+		w.do(h, func() { h.h.Drained(batches[0].Batch, batches[0].NextHop, &h.a) })
+		return
+	}
+	h.wake++
+	wake := h.wake
+	if at, ok := h.h.NextDeadline(); ok {
+		w.after(max(0, at-w.now), func() {
+			if h.wake == wake {
+				w.do(h, func() { h.h.Tick(w.now, &h.a) })
+			}
+		})
+	}
+}
+
+// released fails if a packet goes to who never had the address. (A liar is
+// believed where there is nobody to contradict him.)
+func (w *network) released(h *netHost, addr netip.Addr, hw HardwareAddr) {
+	if hw != liar && !w.owners[addr][hw] {
+		w.errorf("host %d sends what is for %v to %v, which never had it", h.n, addr, hw)
+	}
+}
+
+// updated fails if a host that knows a neighbor believes a liar, although the
+// neighbor is there and answers.
+func (w *network) updated(h *netHost, u Update) {
+	was := h.table[u.Addr]
+	if h.table[u.Addr] = u.HardwareAddr; u.HardwareAddr.IsZero() {
+		return
+	}
+	w.released(h, u.Addr, u.HardwareAddr)
+	if u.HardwareAddr != liar || was == liar || w.kind.loss > 0 || w.kind.flaps || !w.couldAsk(h) {
+		return
+	}
+	for _, o := range w.hosts {
+		if at, has := o.since[u.Addr]; has && o.hw == was && w.now-at > 100*time.Millisecond {
+			w.errorf("host %d believes the liar that %v is not host %d any more", h.n, u.Addr, o.n)
+		}
+	}
+}
+
+// source puts an address that a host has into a request, as whoever runs a handler
+// does, and reports whether there is one.
+func (w *network) source(h *netHost, p *Packet) bool {
+	own := h.h.Addresses()
+	switch {
+	case p.Operation != OperationRequest || p.SenderAddr == netip.IPv4Unspecified() || h.h.HasAddress(p.SenderAddr):
+		return true
+	case len(own) == 0:
+		return false
+	}
+	p.SenderAddr = own[0]
+	return true
+}
+
+// check is R26 and R39: who is asked for how often, and as whom.
+func (w *network) check(h *netHost, s Send) {
+	p := s.Packet
+	if p.SenderHardwareAddr != h.hw {
+		w.errorf("host %d sends as %v: %v", h.n, p.SenderHardwareAddr, p)
+	}
+	if p.IsProbe() || p.IsAnnouncement() || s.To != Broadcast {
+		return
+	}
+	key := fmt.Sprint(h.n, p.TargetAddr)
+	if last, ok := w.asked[key]; ok && w.now-last < time.Second {
+		w.errorf("host %d asks for %v again after %v", h.n, p.TargetAddr, w.now-last)
+	}
+	w.asked[key] = w.now
+}
+
+// transmit carries a packet to all others, each with a fate of its own.
+func (w *network) transmit(from *netHost, s Send) {
+	if from != nil && !from.up {
+		return
+	}
+	for _, h := range w.hosts {
+		if h == from || s.To != Broadcast && s.To != h.hw {
+			continue
+		}
+		for copies := 1 + w.random.IntN(2); copies > 0; copies-- {
+			if !w.over && w.random.Float64() < w.kind.loss {
+				continue
+			}
+			w.after(time.Duration(w.random.Int64N(int64(5*time.Millisecond))), func() {
+				if !h.up {
+					return
+				}
+				w.do(h, func() {
+					p := s.Packet
+					h.h.Input(w.now, p, Meta{Broadcast: s.To == Broadcast, TargetIsOurs: h.h.HasAddress(p.TargetAddr), SenderIsOurs: h.h.HasAddress(p.SenderAddr)}, &h.a)
+				})
+			})
+		}
+	}
+}
+
+// netQueue is a heap by time and sequence.
+type netQueue []netEvent
+
+func (q netQueue) Len() int { return len(q) }
+func (q netQueue) Less(i, j int) bool {
+	return q[i].at < q[j].at || q[i].at == q[j].at && q[i].seq < q[j].seq
+}
+func (q netQueue) Swap(i, j int) { q[i], q[j] = q[j], q[i] }
+func (q *netQueue) Push(x any)   { *q = append(*q, x.(netEvent)) }
+func (q *netQueue) Pop() any {
+	last := len(*q) - 1
+	e := (*q)[last]
+	*q = (*q)[:last]
+	return e
+}
