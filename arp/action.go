@@ -52,8 +52,8 @@ type Send struct {
 	// To is the Ethernet destination.
 	To HardwareAddr
 	// Packet is what to send. Its SenderAddr in a request is the source given
-	// with the query; a caller that took it from elsewhere puts one of its own
-	// addresses in its place if it is not one.
+	// with the query, or the zero Addr; a caller puts one of its own addresses in
+	// its place if it is not one. 0.0.0.0 stays: that is a probe.
 	Packet Packet
 }
 

@@ -43,6 +43,10 @@
 //	                                                    ▼
 //	                                                  removed
 //
+// A hardware address that is known is given up for another only when the neighbor
+// does not answer at it any more, see verify.go; [ClaimState] has the states of
+// our own addresses (RFC 5227).
+//
 // Packets are sent in Reachable, Stale, Delay, Probe and Static, wait in
 // Incomplete, and are refused in Failed. An entry gets out of Stale only by
 // being used, so its state alone tells whether it is in use; nothing that is
