@@ -27,7 +27,6 @@ type network struct {
 	// may go to. A liar's is in none.
 	owners map[netip.Addr]map[HardwareAddr]bool
 	asked  map[string]time.Duration
-	sent   int
 	over   bool // nothing more is begun, nothing is lost
 }
 
