@@ -14,6 +14,8 @@ race:
 # What finds more the longer it runs.
 long:
 	LONG=1 go test -timeout 30m -run Cycles -v ./conformance
+	go test -timeout 4h ./arp -run TestNetwork -network.seeds 100000
+	go test -timeout 1h ./conformance -run Simulation -sim.seeds 2000
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -4,6 +4,9 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -53,6 +56,46 @@ func BenchmarkNeighborHit(b *testing.B) {
 				b.Errorf("%d neighbors were not known", misses)
 			}
 		})
+	}
+}
+
+// BenchmarkHotNeighbor finds the same neighbor over and over, among many, from
+// one goroutine and from one for each CPU.
+func BenchmarkHotNeighbor(b *testing.B) {
+	for _, size := range []int{100, 10_000, 1_000_000} {
+		t, o := newTheirs(b), newOurs(b)
+		for i := range size {
+			learn(b, t, o, i)
+		}
+		r := route(b, t.stack, size/2)
+		for _, cpus := range []int{1, runtime.GOMAXPROCS(0)} {
+			b.Run(fmt.Sprintf("%d/cpus=%d", size, cpus), func(b *testing.B) {
+				var misses atomic.Int64
+				onAll := func(found func() bool) func(int) {
+					return func(n int) {
+						var wg sync.WaitGroup
+						for range cpus {
+							wg.Go(func() {
+								for range n / cpus {
+									if !found() {
+										misses.Add(1)
+									}
+								}
+							})
+						}
+						wg.Wait()
+					}
+				}
+				hot := neighborAt(size / 2)
+				inTurn(b, 20*opsInTurn,
+					onAll(func() bool { return r.ResolvedFields(nil) == nil }),
+					onAll(func() bool { _, ok := o.endpoint.Interface().Lookup(hot); return ok }))
+				if n := misses.Load(); n > 0 {
+					b.Errorf("it was not known %d times", n)
+				}
+			})
+		}
+		r.Release()
 	}
 }
 
