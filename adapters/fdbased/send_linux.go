@@ -136,6 +136,7 @@ func (w *writer) send(fd uintptr) {
 		setVectors(&w.headers[i].Hdr, w.iov[start:end])
 		start = end
 	}
+	again := false
 	for at := 0; at < w.k; {
 		n, _, errno := unix.Syscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&w.headers[at])), uintptr(w.k-at),
 			unix.MSG_DONTWAIT|unix.MSG_NOSIGNAL, 0, 0)
@@ -144,6 +145,10 @@ func (w *writer) send(fd uintptr) {
 		case errno == 0:
 			w.n += int(n)
 			at += int(n)
+		case errno == unix.ENETDOWN && !again:
+			// A packet socket keeps the news that its interface went down for the
+			// next system call, which may come when it is up again.
+			again = true
 		case isForAll(errno):
 			for ; at < w.k; at++ {
 				w.of[at].Err = w.m.writeError(errno, w.of[at].Offload)

@@ -44,6 +44,25 @@ func TestDownAndUp(t *testing.T) {
 	}
 }
 
+// TestWriteAfterFlap: what the socket still knows of a time when the interface was
+// down does not cost a frame.
+func TestWriteAfterFlap(t *testing.T) {
+	a, b := veth(t)
+	d := openPacket(t, a, fdbased.Options{})
+	c := wiretest.States(d)
+	wiretest.Expect(t, c, "Notify", ethstack.LinkUp)
+	wiretest.Check(t, netns.SetDown(a))
+	wiretest.Expect(t, c, "SetDown", ethstack.LinkDown)
+	wiretest.Check(t, netns.SetUp(a))
+	wiretest.Expect(t, c, "SetUp", ethstack.LinkUp)
+	kernel := wiretest.Listen(t, b, false)
+	wiretest.Write(t, d, wiretest.Frame(60, 1), ethstack.Offload{})
+	if _, got := kernel.Receive(t); !bytes.Equal(got, wiretest.Frame(60, 1)) {
+		t.Errorf("after down and up the kernel received %x", got)
+	}
+	wantStats(t, d, fdbased.Stats{})
+}
+
 // TestOpenWhileDown: a device of an interface that is down becomes of use.
 func TestOpenWhileDown(t *testing.T) {
 	a, b := veth(t)
