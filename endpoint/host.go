@@ -74,19 +74,19 @@ func (h host) IsLocal(addr netip.Addr) bool {
 		return false
 	}
 	a := tcpip.AddrFrom4(addr.As4())
-	main, _ := u.nic.PrimaryAddress(ipv4.ProtocolNumber)
-	if a == main.Address {
-		return true
+	spoofing := u.nic.Spoofing() // then it says yes to every address
+	if !spoofing && !u.nic.CheckLocalAddress(ipv4.ProtocolNumber, a) {
+		return false // first, for it costs the least and nearly all are not
 	}
+	main, _ := u.nic.PrimaryAddress(ipv4.ProtocolNumber)
 	c := h.e.companion.Load()
 	switch {
-	case u.nic.Spoofing():
-		// It says yes to every address.
-		return c != nil && c.has(a)
-	case !u.nic.CheckLocalAddress(ipv4.ProtocolNumber, a):
-		return false
+	case a == main.Address:
+		return true
 	case c != nil:
 		return c.has(a) // and is no broadcast address
+	case spoofing:
+		return false
 	}
 	return !isBroadcast(a, main)
 }
