@@ -173,8 +173,8 @@ type ours struct {
 
 func newOurs(b testing.TB) *ours {
 	o := &ours{n: newNeighborhood(), flood: make(chan int), idle: make(chan struct{}), end: make(chan struct{})}
-	// gVisor's table has 512 entries, and no option.
-	limits := ownarp.Config{MaxEntries: 2 * maxHops, MaxUnresolved: 2 * maxHops}
+	// gVisor's table has 512 entries, and no option; and it limits no rates.
+	limits := ownarp.Config{MaxEntries: 2 * maxHops, MaxUnresolved: 2 * maxHops, MaxRequestRate: 1 << 20, MaxReplyRate: 1 << 20}
 	ep, err := endpoint.New(o, endpoint.Options{ARP: limits})
 	if err != nil {
 		b.Fatal(err)
