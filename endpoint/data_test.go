@@ -8,6 +8,7 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/link/qdisc/fifo"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 
+	"github.com/ethlink/ethlink/endpoint"
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
@@ -52,13 +53,19 @@ func TestUDP(t *testing.T) {
 	}
 }
 
-// TestQDisc: with a queue before the endpoint, lists are sent by a goroutine of
-// its own.
-func TestQDisc(t *testing.T) {
-	s := newSegment(t, ethtest.SegmentOptions{MinDelay: 100 * time.Microsecond})
-	a := newHost(t, s, 2, hostOptions{qdisc: func(ep stack.LinkWriter) stack.QueueingDiscipline { return fifo.New(ep, 2, 1000) }})
-	b := newHost(t, s, 3, hostOptions{})
-	for _, p := range protocols {
-		stream(t, a, b, p.number, 1<<20)
+// TestQueues: with a queue before the endpoint or in it, whatever that does when
+// it is full, lists are sent by a goroutine of its own.
+func TestQueues(t *testing.T) {
+	for _, o := range []hostOptions{
+		{qdisc: func(ep stack.LinkWriter) stack.QueueingDiscipline { return fifo.New(ep, 2, 1000) }},
+		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 1000}}},
+		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 8, Full: endpoint.DropOldest}}},
+		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 2, Full: endpoint.Wait}}, port: ethtest.PortOptions{Queues: 3}},
+	} {
+		s := newSegment(t, ethtest.SegmentOptions{MinDelay: 100 * time.Microsecond})
+		a, b := newHost(t, s, 2, o), newHost(t, s, 3, hostOptions{})
+		for _, p := range protocols {
+			stream(t, a, b, p.number, 1<<20)
+		}
 	}
 }

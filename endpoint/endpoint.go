@@ -32,6 +32,7 @@ type Endpoint struct {
 	rx    rxChecksums
 	txs   sync.Pool // *batch
 	waits sync.Pool // *pending
+	queue *txQueue  // nil: senders write to the device
 
 	closing sync.Once
 	closed  chan struct{} // closed when nothing of the link runs any more

@@ -24,6 +24,8 @@ type Options struct {
 	// them. Under a wrapper such as link/sniffer IP would, unless there is the
 	// companion, so leave it off there.
 	OpenFilter bool
+	// Queue lets packets wait for the device; by default there is none.
+	Queue Queue
 	// OnEvent is told of changes in the neighbor table and of address
 	// conflicts, in order, on a goroutine of the endpoint. It must neither
 	// block nor call Close.

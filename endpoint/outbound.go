@@ -35,8 +35,9 @@ func (e *Endpoint) ParseHeader(pkt *stack.PacketBuffer) bool {
 }
 
 // WritePackets sends packets in order, all that can be sent at once in one
-// batch. It never waits, and calls nothing of netstack, whose locks may be
-// held. It returns how many were sent, and the first error.
+// batch. It calls nothing of netstack, whose locks may be held, and does not
+// wait unless Options.Queue has it do so. It returns how many were sent or put
+// into the queue, and the first error.
 //
 // A packet whose next hop is not known is kept and sent later: that is no
 // error. One whose next hop has failed to answer not long ago is dropped, with
@@ -103,6 +104,7 @@ type batch struct {
 	queue  int                   // that the frames go to
 	queues int                   // that there are now
 	merger ethstack.Merger
+	stop   chan struct{} // of the queue whose packets they are; nil: none
 	sent   int
 	err    tcpip.Error
 }
@@ -122,8 +124,33 @@ func (e *Endpoint) finish(b *batch) (int, tcpip.Error) {
 	return sent, err
 }
 
-// add appends a packet to the batch.
+// add sends a packet: with the batch, or by way of the queue.
 func (e *Endpoint) add(b *batch, pkt *stack.PacketBuffer) {
+	if e.queue != nil {
+		e.queue.push(b, pkt.IncRef())
+		return
+	}
+	e.append(b, pkt)
+}
+
+// addOwned does so with a packet of ours.
+func (e *Endpoint) addOwned(b *batch, pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
+	setDestination(pkt, to)
+	if e.queue != nil {
+		e.queue.push(b, pkt)
+		return
+	}
+	e.appendOwned(b, pkt)
+}
+
+// appendOwned appends a packet of ours to the batch, to be given up once sent.
+func (e *Endpoint) appendOwned(b *batch, pkt *stack.PacketBuffer) {
+	e.append(b, pkt)
+	b.owned = append(b.owned, pkt)
+}
+
+// append appends a packet to the batch.
+func (e *Endpoint) append(b *batch, pkt *stack.PacketBuffer) {
 	// A flow stays on one queue, so that it keeps its order.
 	if b.queues > 1 {
 		if q := int(pkt.Hash % uint32(b.queues)); q != b.queue {
@@ -148,13 +175,6 @@ func (e *Endpoint) add(b *batch, pkt *stack.PacketBuffer) {
 	})
 }
 
-// addOwned appends a packet of ours, to be given up once sent.
-func (e *Endpoint) addOwned(b *batch, pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
-	setDestination(pkt, to)
-	e.add(b, pkt)
-	b.owned = append(b.owned, pkt)
-}
-
 // flush sends what the batch holds.
 func (e *Endpoint) flush(b *batch) {
 	if len(b.frames) == 0 {
@@ -167,7 +187,7 @@ func (e *Endpoint) flush(b *batch) {
 		frames = b.merger.Merge(frames, e.link.Device().Info().Offloads)
 		defer b.merger.Reset()
 	}
-	n, err := e.i.Write(b.queue, frames)
+	n, err := e.write(b, frames)
 	b.sent += n
 	b.fail(tcpipError(err))
 	for _, pkt := range b.owned {
@@ -177,6 +197,14 @@ func (e *Endpoint) flush(b *batch) {
 	clear(b.bufs)
 	clear(b.owned)
 	b.frames, b.bufs, b.owned = b.frames[:0], b.bufs[:0], b.owned[:0]
+}
+
+// write writes the frames of a batch. That of a queue waits for the device.
+func (e *Endpoint) write(b *batch, frames []ethstack.Frame) (int, error) {
+	if b.stop != nil {
+		return e.i.WriteWait(b.stop, b.queue, frames)
+	}
+	return e.i.Write(b.queue, frames)
 }
 
 // fail keeps the first error.

@@ -41,11 +41,14 @@ func (p *pending) take() *stack.PacketBuffer {
 	return pkt
 }
 
-// Resolved sends the packet.
+// Resolved sends the packet, past the queue: that may wait, which nobody who
+// calls this can, and what follows to the same next hop comes later anyway.
 func (p *pending) Resolved(to ethstack.HardwareAddr) {
 	e := p.e
 	b := e.newBatch()
-	e.addOwned(b, p.take(), to)
+	pkt := p.take()
+	setDestination(pkt, to)
+	e.appendOwned(b, pkt)
 	e.finish(b)
 }
 

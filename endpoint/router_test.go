@@ -74,6 +74,7 @@ func TestRouter(t *testing.T) {
 		{name: "plain"},
 		{name: "super-frames in", offloads: allOffloads},
 		{name: "fifo", hostOptions: hostOptions{qdisc: newFIFO}, offloads: allOffloads},
+		{name: "queue", hostOptions: hostOptions{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 1000}}}, offloads: allOffloads},
 		{name: "companion", hostOptions: hostOptions{more: companion}, offloads: allOffloads},
 		{name: "veth", veth: true, offloads: allOffloads},
 		{name: "veth, fifo, companion", hostOptions: hostOptions{qdisc: newFIFO, more: companion}, veth: true},

@@ -39,6 +39,9 @@ func newTrunk(dev ethstack.Device, o Options) (*trunk, error) {
 
 // newEndpoint makes the endpoint of a VLAN.
 func (t *trunk) newEndpoint(v ethstack.VLAN, o Options) (*Endpoint, error) {
+	if err := o.Queue.check(); err != nil {
+		return nil, err
+	}
 	e := &Endpoint{trunk: t, link: t.link, logger: t.logger, gsoMax: gsoMaxIP, open: o.OpenFilter, closed: make(chan struct{})}
 	e.txs.New = func() any { return new(batch) }
 	e.waits.New = func() any { return new(pending) }
@@ -58,6 +61,9 @@ func (t *trunk) newEndpoint(v ethstack.VLAN, o Options) (*Endpoint, error) {
 		return nil, err
 	}
 	e.own.Store(newIdentity(e.i.HardwareAddr(), nil))
+	if o.Queue.Len > 0 {
+		e.queue = newTxQueue(e, o.Queue, o.Clock)
+	}
 	return e, nil
 }
 
@@ -71,6 +77,7 @@ func (t *trunk) endpoint(i *ethstack.Interface) *Endpoint {
 
 // close takes an endpoint off the trunk. With the main one everything ends.
 func (t *trunk) close(e *Endpoint) {
+	e.queue.close()
 	if e == t.main {
 		if err := t.link.Close(); err != nil {
 			t.logger.Warn("closing the device failed", "device", t.link.Device().Info().Name, "err", err)

@@ -34,3 +34,16 @@ type systemClock struct{ start time.Time }
 func (c systemClock) Now() time.Duration { return time.Since(c.start) }
 
 func (c systemClock) AfterFunc(d time.Duration, f func()) Timer { return time.AfterFunc(d, f) }
+
+// pause waits for d, or reports false because stop was closed.
+func pause(clock Clock, d time.Duration, stop <-chan struct{}) bool {
+	over := make(chan struct{})
+	t := clock.AfterFunc(d, func() { close(over) })
+	defer t.Stop()
+	select {
+	case <-over:
+		return true
+	case <-stop:
+		return false
+	}
+}

@@ -214,7 +214,17 @@ func (i *Interface) Drop(r DropReason) { i.stats.drops[r].Add(1) }
 // Write sends frames through the device, as [Device] says. What the device
 // cannot do itself, checksums and segmentation, is done here first.
 func (i *Interface) Write(queue int, frames []Frame) (int, error) {
-	n, err := i.link.write(queue, frames, i.vlan)
+	return i.write(outlet{dev: i.link.Device(), queue: queue}, frames)
+}
+
+// WriteWait is Write for a caller that can wait: while the link is up and the
+// device has no room, frames are offered again, until stop is closed.
+func (i *Interface) WriteWait(stop <-chan struct{}, queue int, frames []Frame) (int, error) {
+	return i.write(outlet{dev: i.link.Device(), queue: queue, link: i.link, stop: stop}, frames)
+}
+
+func (i *Interface) write(o outlet, frames []Frame) (int, error) {
+	n, err := i.link.write(o, frames, i.vlan)
 	var bytes uint64
 	for k := range frames {
 		if e := frames[k].Err; e != nil && n < len(frames) {

@@ -113,7 +113,7 @@ func (p *port) read(l *Link, queue int, rcv Receiver) {
 			return
 		}
 		l.rxErrors().Add(1)
-		if !p.pause(l.clock, retry) {
+		if !pause(l.clock, retry, p.stop) {
 			return
 		}
 		if retry < maxRetry && 2*retry >= maxRetry {
@@ -130,19 +130,6 @@ func (l *Link) rxErrors() *atomic.Uint64 {
 		return &i.stats.rxErrors
 	}
 	return &l.strays.rxErrors
-}
-
-// pause waits for d, or reports false because the port was closed.
-func (p *port) pause(clock Clock, d time.Duration) bool {
-	over := make(chan struct{})
-	t := clock.AfterFunc(d, func() { close(over) })
-	defer t.Stop()
-	select {
-	case <-over:
-		return true
-	case <-p.stop:
-		return false
-	}
 }
 
 // noReceiver drops everything.

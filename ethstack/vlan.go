@@ -126,7 +126,7 @@ var errTooShort = fmt.Errorf("ethstack: a frame shorter than its header of %d by
 
 // writeTagged sends untagged frames with the tags of v. A super-frame becomes
 // plain frames first, and checksums are completed.
-func (l *Link) writeTagged(queue int, frames []Frame, v VLAN) (sent int, first error) {
+func (l *Link) writeTagged(o outlet, frames []Frame, v VLAN) (sent int, first error) {
 	t := l.taggers.Get().(*tagger)
 	defer l.taggers.Put(t)
 	from := 0
@@ -136,21 +136,21 @@ func (l *Link) writeTagged(queue int, frames []Frame, v VLAN) (sent int, first e
 			t.tag(f, v)
 			continue
 		}
-		n, err := l.writeRun(queue, frames[from:k], t)
+		n, err := o.writeRun(frames[from:k], t)
 		sent, first, from = sent+n, firstError(first, err), k+1
-		if f.Err = l.writeParts(queue, f, t, v); f.Err == nil {
+		if f.Err = o.writeParts(f, t, v); f.Err == nil {
 			sent++
 		}
 		first = firstError(first, f.Err)
 	}
-	n, err := l.writeRun(queue, frames[from:], t)
+	n, err := o.writeRun(frames[from:], t)
 	return sent + n, firstError(first, err)
 }
 
 // writeRun sends what t has for frames, one for one.
-func (l *Link) writeRun(queue int, frames []Frame, t *tagger) (int, error) {
+func (o outlet) writeRun(frames []Frame, t *tagger) (int, error) {
 	defer t.reset()
-	n, err := writePlain(l.Device(), queue, t.frames)
+	n, err := o.write(t.frames)
 	for k := range frames {
 		frames[k].Err = nil
 		if n < len(frames) {
@@ -162,7 +162,7 @@ func (l *Link) writeRun(queue int, frames []Frame, t *tagger) (int, error) {
 
 // writeParts sends one super-frame. If a part did not go out it counts as not
 // taken: what is missing will be asked for again.
-func (l *Link) writeParts(queue int, f *Frame, t *tagger, v VLAN) error {
+func (o outlet) writeParts(f *Frame, t *tagger, v VLAN) error {
 	defer t.reset()
 	if f.WireLen() < HeaderLen {
 		return errTooShort
@@ -174,6 +174,6 @@ func (l *Link) writeParts(queue int, f *Frame, t *tagger, v VLAN) error {
 	for k := range parts {
 		t.tag(&parts[k], v)
 	}
-	_, err = writePlain(l.Device(), queue, t.frames)
+	_, err = o.write(t.frames)
 	return err
 }

@@ -2,12 +2,11 @@ package ethstack
 
 // write sends frames of a VLAN through the device. As long as the device can do
 // all that their metadata asks for, which is the rule, that is one call.
-func (l *Link) write(queue int, frames []Frame, v VLAN) (int, error) {
+func (l *Link) write(o outlet, frames []Frame, v VLAN) (int, error) {
 	if v != (VLAN{}) {
-		return l.writeTagged(queue, frames, v)
+		return l.writeTagged(o, frames, v)
 	}
-	dev := l.Device()
-	info := dev.Info()
+	info := o.dev.Info()
 	sent, from := 0, 0
 	var first error
 	for k := range frames {
@@ -15,15 +14,15 @@ func (l *Link) write(queue int, frames []Frame, v VLAN) (int, error) {
 		if plain {
 			continue
 		}
-		n, err := writePlain(dev, queue, frames[from:k])
+		n, err := o.write(frames[from:k])
 		sent, first = sent+n, firstError(first, err)
-		if frames[k].Err = l.writeSegmented(dev, queue, &frames[k], have); frames[k].Err == nil {
+		if frames[k].Err = l.writeSegmented(o, &frames[k], have); frames[k].Err == nil {
 			sent++
 		}
 		first = firstError(first, frames[k].Err)
 		from = k + 1
 	}
-	n, err := writePlain(dev, queue, frames[from:])
+	n, err := o.write(frames[from:])
 	return sent + n, firstError(first, err)
 }
 
@@ -38,25 +37,18 @@ func (info *DeviceInfo) offloadsFor(f *Frame) (have Offloads, plain bool) {
 	return have, !needsSoftware(f.Offload, have)
 }
 
-func writePlain(dev Device, queue int, frames []Frame) (int, error) {
-	if len(frames) == 0 {
-		return 0, nil
-	}
-	return dev.Write(queue, frames)
-}
-
 // writeSegmented does in software what the device cannot. A super-frame of
 // which a part did not go out counts as not taken: what is missing will be
 // asked for again.
-func (l *Link) writeSegmented(dev Device, queue int, f *Frame, have Offloads) error {
-	o := l.soft.Get().(*Segmenter)
-	defer l.soft.Put(o)
-	defer o.Reset()
-	segments, err := o.Segment(f, have)
+func (l *Link) writeSegmented(o outlet, f *Frame, have Offloads) error {
+	soft := l.soft.Get().(*Segmenter)
+	defer l.soft.Put(soft)
+	defer soft.Reset()
+	segments, err := soft.Segment(f, have)
 	if err != nil {
 		return err
 	}
-	_, err = dev.Write(queue, segments)
+	_, err = o.write(segments)
 	return err
 }
 

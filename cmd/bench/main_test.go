@@ -30,7 +30,7 @@ func TestQuick(t *testing.T) {
 	}
 	for _, want := range []string{
 		"    go run ./cmd/bench -quick -subjects kernel,ethlink-* -duration 20ms -svg " + svg,
-		"\n| | kernel | ethlink-tap | ethlink-tap-fifo | ethlink-packet |\n",
+		"\n| | kernel | ethlink-tap | ethlink-tap-queue | ethlink-tap-plain | ethlink-packet | ethlink-packet-queue |\n",
 		"\n| TCP out, IPv4, 1 flow | ", "\n| TCP in, IPv6, 4 flows | ", "\n| UDP out, 64 B | ", "\n| ping-pong UDP, 1 byte | ",
 		"\n### ethlink-packet against the others\n",
 	} {
@@ -60,7 +60,7 @@ func TestFlags(t *testing.T) {
 		status       int
 		stdout, fail string
 	}{
-		{"-h", statusOK, "ethlink-tap-fifo", ""},
+		{"-h", statusOK, "ethlink-tap-queue", ""},
 		{"-help", statusOK, "pingpong-tcp4", ""},
 		{"-subjects nobody", statusUsage, "", `no subject is called "nobody"`},
 		{"-tests nothing", statusUsage, "", `no test is called "nothing"`},

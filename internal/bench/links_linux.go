@@ -33,17 +33,22 @@ type link struct {
 // openers make the links of the subjects that have a netstack, in the network
 // namespace of this process. A tuned one has the name of its plain form.
 var openers = map[string]func(expert bool) (link, error){
-	"fdbased-tap":        openFdbasedTAP,
-	"channel-tap":        openChannelTAP,
-	"fdbased-packet":     func(expert bool) (link, error) { return openFdbasedPacket(expert, false) },
-	"fdbased-packet-gso": func(expert bool) (link, error) { return openFdbasedPacket(expert, true) },
-	"ethlink-tap":        func(bool) (link, error) { return openOurTAP() },
-	"ethlink-tap-fifo":   openOurTAPFIFO,
-	"ethlink-packet":     openOurPacket,
+	"fdbased-tap":          openFdbasedTAP,
+	"channel-tap":          openChannelTAP,
+	"fdbased-packet":       func(expert bool) (link, error) { return openFdbasedPacket(expert, false) },
+	"fdbased-packet-gso":   func(expert bool) (link, error) { return openFdbasedPacket(expert, true) },
+	"ethlink-tap":          func(bool) (link, error) { return openOurTAP(endpoint.Queue{}, false) },
+	"ethlink-tap-queue":    func(bool) (link, error) { return openOurTAP(ourQueue, false) },
+	"ethlink-tap-plain":    func(bool) (link, error) { return openOurTAP(ourQueue, true) },
+	"ethlink-packet":       func(bool) (link, error) { return openOurPacket(endpoint.Queue{}) },
+	"ethlink-packet-queue": func(bool) (link, error) { return openOurPacket(ourQueue) },
 }
 
 // fifoLen is how many packets runsc lets wait.
 const fifoLen = 1000
+
+// ourQueue is as long.
+var ourQueue = endpoint.Queue{Len: fifoLen}
 
 // stationAddr is a subject's hardware address on a TAP.
 const stationAddr = tcpip.LinkAddress("\x02\x00\x5e\x00\x53\x02")
@@ -164,29 +169,20 @@ func openChannelTAP(bool) (link, error) {
 	return link{endpoint: ethernet.New(ch), needsARP: true}, nil
 }
 
-func openOurTAP() (link, error) {
-	dev, err := tap.Open(tap.Options{Name: peerIface})
+func openOurTAP(q endpoint.Queue, plain bool) (link, error) {
+	dev, err := tap.Open(tap.Options{Name: peerIface, NoOffload: plain})
 	if err != nil {
 		return link{}, err
 	}
-	ep, err := endpoint.New(dev, endpoint.Options{})
+	ep, err := endpoint.New(dev, endpoint.Options{Queue: q})
 	return link{endpoint: ep}, err
 }
 
-func openOurTAPFIFO(bool) (link, error) {
-	l, err := openOurTAP()
-	if err != nil {
-		return link{}, err
-	}
-	l.queue = fifo.New(l.endpoint, 1, fifoLen)
-	return l, nil
-}
-
-func openOurPacket(bool) (link, error) {
+func openOurPacket(q endpoint.Queue) (link, error) {
 	dev, err := fdbased.OpenPacket(subjectIface, fdbased.Options{})
 	if err != nil {
 		return link{}, err
 	}
-	ep, err := endpoint.New(dev, endpoint.Options{})
+	ep, err := endpoint.New(dev, endpoint.Options{Queue: q})
 	return link{endpoint: ep}, err
 }

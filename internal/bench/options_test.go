@@ -25,7 +25,7 @@ func TestPick(t *testing.T) {
 		want            string
 	}{
 		{"", "pingpong-*", false,
-			"kernel fdbased-tap channel-tap fdbased-packet fdbased-packet-gso ethlink-tap ethlink-tap-fifo ethlink-packet | pingpong-tcp4 pingpong-udp4"},
+			"kernel fdbased-tap channel-tap fdbased-packet fdbased-packet-gso ethlink-tap ethlink-tap-queue ethlink-tap-plain ethlink-packet ethlink-packet-queue | pingpong-tcp4 pingpong-udp4"},
 		// In their own order, each once.
 		{"ethlink-tap,kernel,kern*", "udp4-in-*,udp4-in-64", false, "kernel ethlink-tap | udp4-in-64 udp4-in-1400"},
 		{"kernel,fdbased-tap", "tcp4-out-1", true, "kernel fdbased-tap fdbased-tap-expert | tcp4-out-1"},

@@ -53,10 +53,14 @@ func Subjects() []Subject {
 			What: "the same as runsc sets it up: virtio header, host GSO, RX checksum offload, fifo queue"},
 		{Name: "ethlink-tap", side: sideOurs, wire: wireTAP,
 			What: "this module on a TAP"},
-		{Name: "ethlink-tap-fifo", side: sideOurs, wire: wireTAP,
-			What: "this module on a TAP behind netstack's fifo queue"},
+		{Name: "ethlink-tap-queue", side: sideOurs, wire: wireTAP,
+			What: "this module on a TAP with the endpoint's queue"},
+		{Name: "ethlink-tap-plain", side: sideOurs, wire: wireTAP,
+			What: "this module, with its queue, on a TAP without offloads: segmented in software"},
 		{Name: "ethlink-packet", side: sideOurs, wire: wireVeth,
 			What: "this module on AF_PACKET over a veth pair"},
+		{Name: "ethlink-packet-queue", side: sideOurs, wire: wireVeth,
+			What: "this module on AF_PACKET with the endpoint's queue"},
 	}
 	for _, s := range list {
 		if s.side == sideGVisor {

@@ -63,6 +63,25 @@ func (q *Queue[T]) Push(x T) Outcome {
 	return Taken
 }
 
+// PushOut puts one item at the end, if need be in the room of the first, which
+// it returns; otherwise out is T's zero value.
+func (q *Queue[T]) PushOut(x T) (out T, o Outcome) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.closed {
+		return out, Closed
+	}
+	if q.n == len(q.ring) {
+		out = q.ring[q.first]
+		q.first = (q.first + 1) % len(q.ring)
+		q.n--
+	}
+	q.ring[(q.first+q.n)%len(q.ring)] = x
+	q.n++
+	signal(q.filled)
+	return out, Taken
+}
+
 // PushWait puts one item at the end and waits for room, until done is closed:
 // then the result is Full.
 func (q *Queue[T]) PushWait(done <-chan struct{}, x T) Outcome {

@@ -185,3 +185,21 @@ func TestAllocations(t *testing.T) {
 		t.Errorf("%v allocations per round, want 0", n)
 	}
 }
+
+// TestPushOut: what there is no room for takes that of the first.
+func TestPushOut(t *testing.T) {
+	q := fifo.New[int](3)
+	for k := 1; k <= 7; k++ {
+		want := max(k-3, 0)
+		if out, o := q.PushOut(k); out != want || o != fifo.Taken {
+			t.Errorf("PushOut of %d: %d came out, outcome %d; want %d, %d", k, out, o, want, fifo.Taken)
+		}
+	}
+	if d := cmp.Diff([]int{5, 6, 7}, pop(q, 4)); d != "" {
+		t.Errorf("(-want +got):\n%s", d)
+	}
+	q.Close()
+	if out, o := q.PushOut(8); out != 0 || o != fifo.Closed {
+		t.Errorf("PushOut into a closed queue: %d came out, outcome %d", out, o)
+	}
+}
