@@ -7,9 +7,8 @@ import (
 	"github.com/ethlink/ethlink/ethstack"
 )
 
-// AddHeader puts the Ethernet header before a packet. The destination is as
-// known now, so that packet sockets see it; WritePackets decides again, since
-// the packet may wait in between.
+// AddHeader puts the Ethernet header before a packet. A destination that is not
+// known now is zero, and WritePackets finds it.
 func (e *Endpoint) AddHeader(pkt *stack.PacketBuffer) {
 	how, to, hop := classify(&pkt.EgressRoute)
 	if how == routeResolve {
@@ -52,6 +51,10 @@ func (e *Endpoint) WritePackets(list stack.PacketBufferList) (int, tcpip.Error) 
 
 // send puts one packet into the batch, or makes it wait, or drops it.
 func (e *Endpoint) send(b *batch, pkt *stack.PacketBuffer) {
+	if hasDestination(pkt) {
+		e.add(b, pkt)
+		return
+	}
 	how, _, hop := classify(&pkt.EgressRoute)
 	if pkt.Size() < ethstack.HeaderLen {
 		how = routeInvalid
@@ -60,29 +63,26 @@ func (e *Endpoint) send(b *batch, pkt *stack.PacketBuffer) {
 	case routeReady:
 		e.add(b, pkt)
 	case routeResolve:
-		to, ok := e.i.Lookup(hop)
-		switch {
-		case !ok:
-			e.wait(b, pkt, hop)
-		case isTo(pkt, to):
-			e.add(b, pkt)
-		default:
+		if to, ok := e.i.Lookup(hop); ok {
 			// Resolved since AddHeader.
 			e.addOwned(b, pkt.Clone(), to)
+		} else {
+			e.wait(b, pkt, hop)
 		}
 	default:
 		e.i.Drop(ethstack.DropTxInvalid)
 	}
 }
 
-// isTo reports whether a packet's header has the destination to. It looks at
-// the memory itself: PacketHeader.Slice copies what is shared.
-func isTo(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) bool {
+// hasDestination reports whether there is an Ethernet header with a destination,
+// which is the rule. It looks at the memory itself: PacketHeader.Slice copies
+// what is shared.
+func hasDestination(pkt *stack.PacketBuffer) bool {
 	views, skip := pkt.AsViewList()
 	for v := views.Front(); v != nil; v = v.Next() {
 		if b := v.AsSlice(); skip < len(b) {
 			b = b[skip:]
-			return len(b) >= len(to) && ethstack.HardwareAddr(b[:len(to)]) == to
+			return len(b) >= ethstack.HeaderLen && !ethstack.HardwareAddr(b[:6]).IsZero()
 		}
 		skip -= v.Size()
 	}
@@ -93,6 +93,15 @@ func isTo(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) bool {
 // Slice makes a shared header the packet's own first.
 func setDestination(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
 	copy(pkt.LinkHeader().Slice(), to[:])
+}
+
+// renewSource gives a packet that has waited the source address that is ours now:
+// it may have changed meanwhile.
+func (e *Endpoint) renewSource(pkt *stack.PacketBuffer) {
+	const at = len(ethstack.HardwareAddr{})
+	h := pkt.LinkHeader().Slice()[at : 2*at]
+	hw := e.source(tcpip.LinkAddress(h))
+	copy(h, hw[:])
 }
 
 // A batch collects the frames of one call of WritePackets. Their memory is the

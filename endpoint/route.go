@@ -27,14 +27,17 @@ func classify(r *stack.RouteInfo) (how routing, to ethstack.HardwareAddr, hop [4
 	if to, ok := parseLinkAddress(r.RemoteLinkAddress); ok {
 		return routeReady, to, hop
 	}
-	if r.RemoteAddress.Len() != header.IPv4AddressSize {
-		if r.RemoteAddress.Len() == 0 && r.NetProto == 0 && r.RemoteLinkAddress == "" {
+	// By pointer: netstack's addresses are long to copy.
+	b := r.RemoteAddress.AsSlice()
+	if len(b) != header.IPv4AddressSize {
+		if len(b) == 0 && r.NetProto == 0 && r.RemoteLinkAddress == "" {
 			return routeReady, to, hop // a raw packet socket, or a bridge
 		}
 		return routeInvalid, to, hop
 	}
-	remote := r.RemoteAddress.As4()
-	gateway := r.NextHop.Len() == header.IPv4AddressSize
+	remote := [4]byte(b)
+	next := r.NextHop.AsSlice()
+	gateway := len(next) == header.IPv4AddressSize
 	switch {
 	case remote[0]&0xf0 == 0xe0:
 		return routeReady, multicast(remote), hop
@@ -45,11 +48,12 @@ func classify(r *stack.RouteInfo) (how routing, to ethstack.HardwareAddr, hop [4
 	}
 	hop = remote
 	if gateway {
-		hop = r.NextHop.As4()
+		hop = [4]byte(next)
 	}
 	// RFC 1122 §3.2.1.3: 0/8 and 127/8 never leave a host, from 224 on no host
 	// has the address; and nobody else has ours.
-	own := r.LocalAddress.Len() == header.IPv4AddressSize && hop == r.LocalAddress.As4()
+	local := r.LocalAddress.AsSlice()
+	own := len(local) == header.IPv4AddressSize && hop == [4]byte(local)
 	if hop[0] == 0 || hop[0] == 127 || hop[0] >= 224 || own {
 		return routeInvalid, to, hop
 	}

@@ -167,6 +167,17 @@ func (f *Frame) sum(s *checksum.Sum, start, end int) {
 	}
 }
 
+// sumOf returns the folded sum of the frame's bytes from start to end, which
+// mostly lie in one piece.
+func (f *Frame) sumOf(start, end int) uint16 {
+	if first := f.Bufs[0]; end <= len(first) {
+		return checksum.Of(first[start:end])
+	}
+	var s checksum.Sum
+	f.sum(&s, start, end)
+	return s.Fold()
+}
+
 // byteAt returns one byte, 0 if it is outside the frame.
 func (f *Frame) byteAt(at int) byte {
 	for _, b := range f.Bufs {

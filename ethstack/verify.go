@@ -52,12 +52,8 @@ func VerifyChecksums(f *Frame) ChecksumResult {
 	case parsedNotIP:
 		return ChecksumUnknown
 	}
-	if !l.v6 && p != parsedShort {
-		var s checksum.Sum
-		f.sum(&s, l.network, l.transport)
-		if s.Fold() != 0xffff {
-			return ChecksumBadHeader
-		}
+	if !l.v6 && p != parsedShort && f.sumOf(l.network, l.transport) != 0xffff {
+		return ChecksumBadHeader
 	}
 	if p != parsedOK {
 		return ChecksumUnknown
