@@ -24,12 +24,13 @@ const (
 
 // A receiver takes the frames of one queue up to netstack.
 type receiver struct {
-	trunk *trunk
-	slots []slot
-	at    int // the slot found last
-	local localAddr
-	soft  ethstack.Segmenter
-	whole ethstack.Frame // a super-frame, cut to its length
+	trunk  *trunk
+	slots  []slot
+	at     int // the slot found last
+	local  localAddr
+	soft   ethstack.Segmenter
+	whole  ethstack.Frame // a super-frame, cut to its length
+	joiner joiner
 }
 
 // A slot is the memory of one frame.
@@ -121,6 +122,13 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 		return ethstack.DropTransportChecksum
 	case ethstack.ChecksumMalformed:
 		return ethstack.DropMalformed
+	}
+	if f.Offload == (ethstack.Offload{}) && sums == ethstack.ChecksumGood && h.Class == ethstack.ToUs {
+		if r.join(e, u, f, h) {
+			return ethstack.DropNone
+		}
+	} else {
+		r.Flush()
 	}
 	if f.Offload != (ethstack.Offload{}) && !r.endsHere(u, f, h, sums) {
 		return r.deliverPlain(e, u, f, h, sums)

@@ -70,6 +70,9 @@ func (r *listenReceiver) Deliver(_ *Interface, f *Frame, h Header) DropReason {
 // Release has nothing to give back.
 func (r *listenReceiver) Release(*Frame) {}
 
+// Flush has nothing to do: nothing is held back.
+func (r *listenReceiver) Flush() {}
+
 // call hands the payload of a frame, which lies in one piece, to its handler.
 func (hs *Handlers) call(f *Frame, h Header) DropReason {
 	if f.Offload.Flags&NeedsChecksum != 0 {

@@ -104,6 +104,7 @@ func (p *port) read(l *Link, queue int, rcv Receiver) {
 		for k := range frames[:n] {
 			l.input(rcv, &frames[k], mtu, &sums)
 		}
+		rcv.Flush()
 		sums.flush()
 		if err == nil {
 			retry = minRetry
@@ -137,4 +138,5 @@ type noReceiver struct{}
 
 func (noReceiver) Prepare(f *Frame)                              { f.Bufs = append(f.Bufs, make([]byte, 4096)) }
 func (noReceiver) Deliver(*Interface, *Frame, Header) DropReason { return DropNoReceiver }
+func (noReceiver) Flush()                                        {}
 func (noReceiver) Release(*Frame)                                {}

@@ -15,6 +15,10 @@ type Receiver interface {
 	// DropNone, or why the frame was dropped after all; the Interface counts it.
 	Deliver(i *Interface, f *Frame, h Header) DropReason
 
+	// Flush is called when all frames that were read at once have been
+	// delivered: nothing is to be held back for longer.
+	Flush()
+
 	// Release takes back the memory of a frame when the queue has ended.
 	Release(f *Frame)
 }

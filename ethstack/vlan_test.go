@@ -32,6 +32,7 @@ type keeper struct{ got []string }
 
 func (*keeper) Prepare(f *Frame) { f.Bufs = append(f.Bufs, make([]byte, MaxSuperFrame)) }
 func (*keeper) Release(*Frame)   {}
+func (*keeper) Flush()           {}
 
 func (k *keeper) Deliver(i *Interface, f *Frame, h Header) DropReason {
 	b := f.head()
