@@ -90,6 +90,7 @@ func joined(t *testing.T, local bool, segments ...tcpSegment) (list []string) {
 		}
 	}
 	q := newQueue(t, e, n)
+	q.batch = true
 	for _, s := range segments {
 		if why := q.inputFrame(s.frame(), ethstack.Offload{}); why != ethstack.DropNone {
 			t.Errorf("segment %d dropped: %v", s.seq, why)
@@ -202,6 +203,7 @@ func TestJoinBounds(t *testing.T) {
 	var order []int
 	d := &dispatcher{e: e, deliver: func(pkt *stack.PacketBuffer, _ bool) { order = append(order, len(content(pkt))) }}
 	q := newQueue(t, e, &nic{dispatcher: d, local: addrA})
+	q.batch = true
 	other := bytes.Clone(tcpFrame(0, false))
 	binary.BigEndian.PutUint16(other[12:], 0x88b5)
 	for _, f := range [][]byte{tcpSegment{seq: 1, size: 1000}.frame(), other, tcpSegment{seq: 1001, size: 900}.frame()} {
