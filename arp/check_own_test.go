@@ -18,8 +18,8 @@ func newOwnAccount() ownAccount {
 	return ownAccount{map[netip.Addr]bool{}, map[netip.Addr]bool{}, map[netip.Addr]int{}, map[netip.Addr]time.Duration{}}
 }
 
-// event checks what becomes of claims: R40, no address is ours that was not
-// probed for as often as it must be, unless it was added without a claim.
+// event checks what becomes of claims (RFC 5227 §2.1.1): no address is ours that
+// was not probed for as often as it must be, unless it was added without a claim.
 func (w *ownAccount) event(m *machine, e Event) {
 	switch e.Kind {
 	case EventClaimed, EventFree:
@@ -36,12 +36,13 @@ func (w *ownAccount) event(m *machine, e Event) {
 		delete(w.probes, e.Addr)
 		if e.Kind == EventLost {
 			delete(w.given, e.Addr)
+			delete(w.defended, e.Addr)
 		}
 	}
 }
 
-// sent checks R39, R43 and R44: only what is wanted is probed for, only what is
-// ours is announced.
+// sent checks RFC 5227 §2.1, §2.3 and §2.4: only what is wanted is probed for, only
+// what is ours is announced.
 func (w *ownAccount) sent(m *machine, p Packet) {
 	if p.SenderHardwareAddr != m.h.hw {
 		m.t.Errorf("sent with the hardware address of before: %v", p)
@@ -108,7 +109,7 @@ func (m *machine) checkWindows() {
 		}
 		open++
 		if !e.state.HasAddr() || e.state == Static || w.rival == e.hw || w.probes > verifyProbes ||
-			e.deadline > m.now+m.h.c.VerifyTime && !e.source.IsLinkLocalUnicast() {
+			e.deadline > max(m.now+m.h.c.VerifyTime, e.requested+m.h.c.RequestInterval) { // the latter for a link-local source
 			m.t.Errorf("%v, %v until %v at %v, is challenged: %+v", e.addr(), e.state, e.deadline, m.now, w)
 		}
 	}

@@ -59,7 +59,8 @@ func (m *machine) event(e Event) {
 	}
 }
 
-// sent checks R26: at most one request a second is broadcast for a next hop.
+// sent checks RFC 1122 §2.3.2.1: at most one request a second is broadcast for a
+// next hop.
 func (m *machine) sent(s Send) {
 	p := s.Packet
 	if m.closed {

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// TestScan: somebody here sends to each address of a /16. Neighbors in use
+// TestScan is R61: somebody here sends to each address of a /16. Neighbors in use
 // stay, whether or not anybody answers, and memory is bounded.
 func TestScan(t *testing.T) {
 	for _, answered := range []bool{false, true} {
@@ -30,7 +30,7 @@ func TestScan(t *testing.T) {
 	}
 }
 
-// TestFlood: 100 000 senders ask for us. Who is in use stays, and so does who
+// TestFlood is R61: 100 000 senders ask for us. Who is in use stays, and so does who
 // was; the memory is given back.
 func TestFlood(t *testing.T) {
 	s := newStation(t, Config{MaxEntries: 5000, StaleTime: time.Hour})
@@ -77,6 +77,18 @@ func TestLongQueueIsNotKept(t *testing.T) {
 	s.do(closes)
 	for _, q := range s.h.queues {
 		t.Errorf("a queue for %d packets and %d queries is kept", cap(q.items), cap(q.waiters))
+	}
+}
+
+// TestQueueReusesItsMemory: packets that go on coming for a next hop that does not
+// answer take no more memory than those that are kept.
+func TestQueueReusesItsMemory(t *testing.T) {
+	s := newStation(t, Config{MaxPendingPackets: 8})
+	for p := range 10000 {
+		s.do(query(2, p))
+	}
+	if n := cap(s.h.find(ip(2)).queue.items); n > 32 {
+		t.Errorf("the queue has memory for %d packets, want about 8", n)
 	}
 }
 

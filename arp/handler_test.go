@@ -10,7 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// TestOneSeries: 100 that wait share one series of requests, and its end.
+// TestOneSeries is R26: 100 that wait share one series of requests, and its end.
 func TestOneSeries(t *testing.T) {
 	s := newStation(t, Config{})
 	for p := range 50 {

@@ -31,6 +31,10 @@ func TestLinkLocalAddr(t *testing.T) {
 	if len(tries) != 10 {
 		t.Errorf("ten tries give %d addresses", len(tries))
 	}
+	// A host gets the same one after an upgrade, too.
+	if got, want := LinkLocalAddr(hwOf(1), 0), netip.MustParseAddr("169.254.127.45"); got != want {
+		t.Errorf("host 1 gets %v, got %v in other versions", got, want)
+	}
 }
 
 // TestLinkLocalClaim is R48 and R50, RFC 3927 §2.2 and §2.5: a link-local address is

@@ -145,6 +145,7 @@ func (m *machine) step() {
 	case 28:
 		addr := m.addr()
 		delete(m.own.wanted, addr)
+		delete(m.own.defended, addr) // whoever adds it again begins anew
 		h.RemoveAddress(addr)
 	case 29:
 		clear(m.own.probes)

@@ -6,8 +6,11 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/ethlink/ethlink/internal/replay"
 )
 
 var networkSeeds = flag.Uint64("network.seeds", 60, "run the simulated network with seeds from 1 to this, of each kind")
@@ -15,14 +18,15 @@ var networkSeeds = flag.Uint64("network.seeds", 60, "run the simulated network w
 // A network is 2 to 8 handlers on one link, with events in the order of their
 // time, all of them following from the seed.
 type network struct {
-	t      *testing.T
-	seed   uint64
-	kind   kind
-	random *rand.Rand
-	now    time.Duration
-	seq    int
-	queue  netQueue
-	hosts  []*netHost
+	t       *testing.T
+	seed    uint64
+	journal *replay.Journal
+	kind    kind
+	random  *rand.Rand
+	now     time.Duration
+	seq     int
+	queue   netQueue
+	hosts   []*netHost
 	// owners is who has had an address: hardware addresses that a packet for it
 	// may go to. A liar's is in none.
 	owners map[netip.Addr]map[HardwareAddr]bool
@@ -60,7 +64,9 @@ type netEvent struct {
 
 func (w *network) errorf(format string, args ...any) {
 	w.t.Helper()
-	w.t.Errorf("%s, seed %d, %v: %s", w.kind.name, w.seed, w.now, fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	w.journal.Wrong(w.now, "%s", text)
+	w.t.Errorf("%s, seed %d, %v: %s", w.kind.name, w.seed, w.now, text)
 }
 
 func (w *network) after(d time.Duration, f func()) {
@@ -75,7 +81,7 @@ func (w *network) after(d time.Duration, f func()) {
 //
 // On a network that loses nothing two hosts never have the same address. On any
 // other they do not keep it: when all is calm, one has given up. Nobody sends to a
-// liar, and in the end everything is quiet.
+// liar, and in the end everything is quiet. R5, R26, R39, R41, R44, R55.
 func TestNetwork(t *testing.T) {
 	for _, k := range []kind{
 		{name: "calm"},
@@ -86,9 +92,10 @@ func TestNetwork(t *testing.T) {
 	} {
 		t.Run(k.name, func(t *testing.T) {
 			owned := 0
-			for seed := uint64(1); seed <= *networkSeeds && !t.Failed(); seed++ {
-				owned += newNetwork(t, k, seed).run()
-			}
+			replay.Simulation{
+				File: "testdata/seeds/" + strings.ReplaceAll(k.name, " ", "-") + ".txt", Count: *networkSeeds,
+				Run: func(seed uint64, j *replay.Journal) { owned += newNetwork(t, k, seed, j).run() },
+			}.Test(t)
 			if owned == 0 {
 				t.Error("nobody ever had an address")
 			}
@@ -96,9 +103,9 @@ func TestNetwork(t *testing.T) {
 	}
 }
 
-func newNetwork(t *testing.T, k kind, seed uint64) *network {
+func newNetwork(t *testing.T, k kind, seed uint64, j *replay.Journal) *network {
 	w := &network{
-		t: t, seed: seed, kind: k, random: rand.New(rand.NewPCG(seed, 1)),
+		t: t, seed: seed, journal: j, kind: k, random: rand.New(rand.NewPCG(seed, 1)),
 		owners: map[netip.Addr]map[HardwareAddr]bool{}, asked: map[string]time.Duration{},
 	}
 	for n := range 2 + w.random.IntN(7) {
@@ -209,6 +216,7 @@ func (w *network) act(h *netHost) {
 			w.link(h, !h.up)
 		case n < 18 && w.kind.flaps:
 			h.hw = hwOf(1000 + w.random.IntN(1<<20))
+			w.journal.Note(w.now, "host %d is at %v from now on", h.n, h.hw)
 			h.h.SetHardwareAddr(w.now, h.hw, &h.a)
 		case n < 20 && w.kind.liars:
 			w.lie(addr)
@@ -221,6 +229,7 @@ func (w *network) link(h *netHost, up bool) {
 	if h.up == up {
 		return
 	}
+	w.journal.Note(w.now, "host %d: link up %v", h.n, up)
 	if h.up = up; up {
 		h.h.LinkUp(w.now, &h.a)
 	} else {

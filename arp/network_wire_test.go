@@ -27,6 +27,9 @@ func (w *network) do(h *netHost, f func()) {
 	for _, u := range h.a.Updates {
 		w.updated(h, u)
 	}
+	for _, e := range h.a.Events {
+		w.journal.Note(w.now, "host %d: %v %v at %v, %v", h.n, e.Kind, e.Addr, e.HardwareAddr, e.State)
+	}
 	for _, a := range h.h.Addresses() {
 		if w.owners[a] == nil {
 			w.owners[a] = map[HardwareAddr]bool{}
@@ -95,7 +98,7 @@ func (w *network) source(h *netHost, p *Packet) bool {
 	return true
 }
 
-// check is R26 and R39: who is asked for how often, and as whom.
+// check looks at who is asked for how often, and as whom.
 func (w *network) check(h *netHost, s Send) {
 	p := s.Packet
 	if p.SenderHardwareAddr != h.hw {
@@ -116,6 +119,7 @@ func (w *network) transmit(from *netHost, s Send) {
 	if from != nil && !from.up {
 		return
 	}
+	w.journal.Note(w.now, "%v > %v: %v", s.Packet.SenderHardwareAddr, s.To, s.Packet)
 	for _, h := range w.hosts {
 		if h == from || s.To != Broadcast && s.To != h.hw {
 			continue

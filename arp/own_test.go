@@ -86,7 +86,7 @@ func TestAnnouncedAnew(t *testing.T) {
 		"send to all: request from hw9 10.0.0.1 for - 10.0.0.1", "send to all: request from hw9 10.0.0.7 for - 10.0.0.7")
 }
 
-// TestSetHardwareAddr: requests and replies carry the new address, the old one
+// TestSetHardwareAddr is R38: requests and replies carry the new address, the old one
 // is another host's from then on.
 func TestSetHardwareAddr(t *testing.T) {
 	s := newStation(t, Config{})

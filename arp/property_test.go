@@ -19,7 +19,8 @@ func randomScript(seed uint64, n int) []byte {
 }
 
 // TestRandomEvents plays random scripts: every invariant of machine holds after
-// every event, the rate of R26 among them.
+// every event, among them the rate of R26, and what may be probed for, announced
+// and taken for ours: R39, R40, R43, R44.
 func TestRandomEvents(t *testing.T) {
 	seeds := uint64(100)
 	if testing.Short() {

@@ -33,6 +33,26 @@ func TestProxy(t *testing.T) {
 	}
 	s := newStation(t, Config{})
 	s.want([]event{asksProxied(2, 8, false)}, proxyReply) // who asks us alone need not wait
+	// Two ask for the same host: each is answered.
+	s.do(asksProxied(2, 8, true), asksProxied(3, 8, true), func(s *station) { s.a.Reset() })
+	after(time.Second)(s)
+	if n := len(s.a.Send); n != 2 {
+		t.Errorf("two that ask get %d answers", n)
+	}
+}
+
+// TestProxyAnswersRequestsOnly is R52: what one host answers another, for an
+// address behind us, is no question.
+func TestProxyAnswersRequestsOnly(t *testing.T) {
+	for _, broadcast := range []bool{false, true} {
+		s := newStation(t, Config{})
+		p := Packet{Operation: OperationReply, SenderHardwareAddr: hwOf(2), SenderAddr: ip(2), TargetAddr: ip(8)}
+		s.input = s.h.Input(0, p, Meta{Broadcast: broadcast, TargetIsProxied: true}, &s.a)
+		s.want([]event{after(time.Minute)})
+		if s.input != InputIgnored {
+			t.Errorf("broadcast %v: %v, want %v", broadcast, s.input, InputIgnored)
+		}
+	}
 }
 
 // TestProxyForLiveHosts is R52: nobody is answered for who is on the asker's side.

@@ -135,6 +135,24 @@ func TestNoTurnIsWasted(t *testing.T) {
 	}
 }
 
+// TestRemovedGivesUpItsTurn: an entry that is removed while packets of it are
+// still being sent is kept in mind, but not among those who wait for their turn.
+func TestRemovedGivesUpItsTurn(t *testing.T) {
+	s := newStation(t, Config{MaxRequestRate: 10})
+	s.do(draining...)
+	s.do(late, remove(2), query(2, 3))
+	s.now += time.Second
+	s.do(query(9, 1), query(8, 1), tick) // the first two use up the burst
+	s.do(remove(2))
+	s.now += time.Second / 2
+	s.do(tick)
+	at, ok := s.h.NextDeadline()
+	if !ok || at <= s.now {
+		t.Errorf("NextDeadline() = %v, %v at %v: want one to come", at, ok, s.now)
+	}
+	s.want([]event{query(7, 1)}, "send to all: request from self 10.0.0.1 for - 10.0.0.7", "event added 10.0.0.7 - incomplete")
+}
+
 // TestReplyRate is R62: strangers do not keep a neighbor waiting.
 func TestReplyRate(t *testing.T) {
 	s := newStation(t, Config{MaxReplyRate: 100})

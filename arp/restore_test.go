@@ -59,7 +59,7 @@ func TestRestoreBad(t *testing.T) {
 	}
 }
 
-// TestNoARP: nothing is asked, answered, announced or learned; static neighbors
+// TestNoARP is R59, never: nothing is asked, answered, announced or learned; static neighbors
 // are sent to, others refused with the reason.
 func TestNoARP(t *testing.T) {
 	s := newStation(t, Config{NoARP: true})

@@ -22,6 +22,8 @@ var (
 	longReachable = append(reachable[:3:3], after(time.Second))
 	longStale     = append(stale[:1:1], after(time.Second))
 	longDelay     = append(delay[:2:2], after(time.Second))
+	// late is two seconds in which nobody calls Tick.
+	late = func(s *station) { s.now += 2 * time.Second }
 	// challenged is Reachable, and said to be host 3 now.
 	moved      = receive(OperationRequest, 2, 3, 2, true)
 	challenged = append(longReachable[:4:4], moved)
@@ -109,6 +111,9 @@ var transitions = []struct {
 	{"a reply to somebody else does not end a poll", probe, "probe", receive(OperationReply, 2, 2, 9, false), "probe", nil},
 	{"R55 another host answers the poll", probe, "probe", receive(OperationReply, 2, 3, 1, false), "probe",
 		[]string{unicastRequest}},
+	{"R56 RFC 4861 §7.2.5 a reply that nobody asked for does not make a stale one reachable", stale, "stale", answers(2), "stale",
+		[]string{"table 10.0.0.2 hw2 stale"}},
+	{"R56 nor does it end a delay", delay, "delay", answers(2), "delay", nil},
 	{"a stale one says the same again", stale, "stale", receive(OperationRequest, 2, 2, 9, true), "stale",
 		[]string{"table 10.0.0.2 hw2 stale"}},
 	{"R55 a stale one is said to move", longStale, "stale", receive(OperationRequest, 2, 3, 9, true), "stale",
@@ -143,6 +148,8 @@ var transitions = []struct {
 	{"Close meanwhile", challenged, "reachable", closes, "none",
 		[]string{"table 10.0.0.2 gone", "event removed 10.0.0.2 -"}},
 	{"R61 a static one stays", fixed, "static", receive(OperationReply, 2, 3, 1, false), "static", nil},
+	{"R61 a static one stays, however long ago it was set", append(fixed[:1:1], late), "static", receive(OperationReply, 2, 3, 1, false), "static", nil},
+	{"R61 a static one says the same", append(fixed[:1:1], late), "static", answers(2), "static", nil},
 
 	// While it drains.
 	{"a draining one is asked for", []event{query(2, 1), answers(2)}, "reachable", query(2, 2), "reachable", nil},
@@ -175,6 +182,8 @@ var transitions = []struct {
 		[]string{"drop 1: 10.0.0.2 flushed"}},
 	{"R26 Remove of one that answered at once", reachable, "reachable", remove(2), "incomplete",
 		[]string{"table 10.0.0.2 gone", "event state 10.0.0.2 - incomplete"}},
+	{"R26 what was removed and kept in mind is forgotten, and the table told only once", append(reachable[:3:3], remove(2)), "incomplete", due, "none",
+		[]string{"event removed 10.0.0.2 -"}},
 	{"Cancel of the only one that waits", []event{wait(2, 1), cancel(2, 1)}, "incomplete", due, "none",
 		[]string{"event removed 10.0.0.2 -"}},
 	{"RFC 4861 §7.3.3 Reverify polls what is in use", reachable, "reachable", reverify, "probe",
@@ -194,6 +203,7 @@ var transitions = []struct {
 	{"link up, failed", append([]event{linkDown}, failed...), "failed", linkUp, "none",
 		[]string{"event removed 10.0.0.2 -"}},
 	{"link up, packets wait", []event{linkDown, query(2, 1), due, after(time.Second / 2)}, "incomplete", linkUp, "incomplete", nil},
+	{"link up, nobody waits any more", append(incomplete[:1:1], linkDown, late), "incomplete", linkUp, "incomplete", nil},
 	{"Close, packets wait", incomplete, "incomplete", closes, "none",
 		[]string{"drop 1: 10.0.0.2 closed", "event removed 10.0.0.2 -"}},
 	{"Close, reachable", reachable, "reachable", closes, "none",

@@ -18,8 +18,8 @@ import (
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
 
-// TestCompanionDisabled: a NIC that is disabled forgets its neighbors and
-// answers nobody; enabled again it announces its addresses.
+// TestCompanionDisabled is R64, R65, R66: a NIC that is disabled forgets its
+// neighbors and answers nobody; enabled again it announces its addresses.
 func TestCompanionDisabled(t *testing.T) {
 	clock := new(ethtest.ManualClock)
 	s, p := newPeered(t)

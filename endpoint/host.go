@@ -55,6 +55,24 @@ func (u *upper) resolvesIPv4() bool {
 	return !unsupported
 }
 
+// isForOne reports whether the packet of a frame to everybody or to a group is
+// for a single host, other than this one for IPv4, whose own the demux drops.
+// Netstack does not look at the frame: it would forward the packet, and send
+// ICMP errors about it.
+//
+// RFC 1812 §5.3.4: a router MUST NOT forward what came as a link-layer broadcast.
+// RFC 4443 §2.4(e): no error about what came as a link-layer multicast.
+func (u *upper) isForOne(dst tcpip.Address) bool {
+	switch dst.Len() {
+	case header.IPv4AddressSize:
+		// The NIC says yes to the broadcast addresses of its subnets.
+		return dst != header.IPv4Broadcast && !header.IsV4MulticastAddress(dst) && !u.nic.CheckLocalAddress(ipv4.ProtocolNumber, dst)
+	case header.IPv6AddressSize:
+		return !header.IsV6MulticastAddress(dst)
+	}
+	return false // not IP
+}
+
 // host lets the resolver ask the NIC. It is asked on the resolver's goroutines
 // only: the NIC's answers take locks that are held when netstack sends.
 type host struct{ e *Endpoint }

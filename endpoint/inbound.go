@@ -109,6 +109,9 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 		pkt.DecRef()
 		return ethstack.DropNone
 	}
+	if h.Class != ethstack.ToUs && u.nic != nil && u.isForOne(destination(f, h)) {
+		return ethstack.DropUnicastInGroup
+	}
 	if h.Class == ethstack.ToMulticast && !e.open {
 		if c := e.companion.Load(); c != nil && !c.wants(f, h) {
 			return ethstack.DropNotJoined

@@ -58,6 +58,7 @@ func superTCP(mss uint16) ethstack.Offload {
 type queue struct {
 	r     *receiver
 	frame ethstack.Frame
+	batch bool // frames are of one batch until the receiver's Flush
 }
 
 func (q *queue) input(b []byte, h ethstack.Header, o ethstack.Offload) ethstack.DropReason {
@@ -68,7 +69,11 @@ func (q *queue) input(b []byte, h ethstack.Header, o ethstack.Offload) ethstack.
 	n := copy(f.Bufs[0], b)
 	copy(f.Bufs[1], b[n:])
 	f.Len, f.Offload = len(b), o
-	return q.r.Deliver(q.r.trunk.main.i, f, h)
+	why := q.r.Deliver(q.r.trunk.main.i, f, h)
+	if !q.batch {
+		q.r.Flush()
+	}
+	return why
 }
 
 func (q *queue) inputFrame(b []byte, o ethstack.Offload) ethstack.DropReason {
@@ -188,7 +193,7 @@ func TestReceiveTagged(t *testing.T) {
 	}
 }
 
-// TestReceiveTypes: netstack is told whom the frame's destination names.
+// TestReceiveTypes is R29: netstack is told whom the frame's destination names.
 func TestReceiveTypes(t *testing.T) {
 	e := newTest(t, newTape(0))
 	for class, want := range map[ethstack.Class]tcpip.PacketType{

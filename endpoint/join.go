@@ -100,12 +100,12 @@ func (r *receiver) join(e *Endpoint, u *upper, f *ethstack.Frame, h ethstack.Hea
 		return false
 	}
 	if j.follows(e, &s) {
-		r.append(f, s.at)
 		j.next += uint32(s.size)
 		j.total += s.size
 		if j.ended = s.size < j.first.size || s.pushes(); s.pushes() {
 			j.first.tcp[13] |= uint8(header.TCPFlagPsh)
 		}
+		r.append(f, s.at) // and with that the memory of s may be another's
 		return true
 	}
 	r.Flush()

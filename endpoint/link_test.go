@@ -17,8 +17,8 @@ import (
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
 
-// TestSetLinkAddress: a connection lives on when the hardware address changes,
-// and nothing is sent from the old one any more.
+// TestSetLinkAddress is R38: a connection lives on when the hardware address
+// changes, and nothing is sent from the old one any more.
 func TestSetLinkAddress(t *testing.T) {
 	old := ethstack.HardwareAddr{2, 0, 0, 0, 0, 2}
 	now := ethstack.HardwareAddr{2, 0, 0, 0, 1, 2}
@@ -148,7 +148,7 @@ func TestOwnAddress(t *testing.T) {
 	}
 }
 
-// TestNoAnswer: what is not an address of the NIC is not answered for, even
+// TestNoAnswer is R59: what is not an address of the NIC is not answered for, even
 // where the NIC says it is.
 func TestNoAnswer(t *testing.T) {
 	for _, mode := range []string{"", "promiscuous", "spoofing"} {

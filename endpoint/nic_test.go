@@ -12,8 +12,8 @@ import (
 	"github.com/ethlink/ethlink/ethstack/ethtest"
 )
 
-// TestDisabledNIC: a NIC that is disabled does not answer ARP, and one that is
-// enabled again does.
+// TestDisabledNIC is R66: a NIC that is disabled does not answer ARP, and one that
+// is enabled again does.
 func TestDisabledNIC(t *testing.T) {
 	var log arpLog
 	s := newSegment(t, ethtest.SegmentOptions{Capture: log.capture})

@@ -99,9 +99,10 @@ func setDestination(pkt *stack.PacketBuffer, to ethstack.HardwareAddr) {
 // it may have changed meanwhile.
 func (e *Endpoint) renewSource(pkt *stack.PacketBuffer) {
 	const at = len(ethstack.HardwareAddr{})
-	h := pkt.LinkHeader().Slice()[at : 2*at]
-	hw := e.source(tcpip.LinkAddress(h))
-	copy(h, hw[:])
+	if h := pkt.LinkHeader().Slice(); len(h) >= 2*at {
+		hw := e.source(tcpip.LinkAddress(h[at : 2*at]))
+		copy(h[at:], hw[:])
+	}
 }
 
 // A batch collects the frames of one call of WritePackets. Their memory is the
@@ -197,6 +198,9 @@ func (e *Endpoint) flush(b *batch) {
 		defer b.merger.Reset()
 	}
 	n, err := e.write(b, frames)
+	if len(frames) < len(b.frames) {
+		n = datagrams(frames)
+	}
 	b.sent += n
 	b.fail(tcpipError(err))
 	for _, pkt := range b.owned {
@@ -206,6 +210,22 @@ func (e *Endpoint) flush(b *batch) {
 	clear(b.bufs)
 	clear(b.owned)
 	b.frames, b.bufs, b.owned = b.frames[:0], b.bufs[:0], b.owned[:0]
+}
+
+// datagrams returns how many packets the frames stand for that were taken, some
+// of which are merged.
+func datagrams(frames []ethstack.Frame) (n int) {
+	for k := range frames {
+		f := &frames[k]
+		switch size := int(f.Offload.SegmentSize); {
+		case f.Err != nil:
+		case f.Offload.Segment == ethstack.SegmentUDP:
+			n += (f.WireLen() - int(f.Offload.HeaderLen) + size - 1) / size
+		default:
+			n++
+		}
+	}
+	return n
 }
 
 // write writes the frames of a batch. That of a queue waits for the device.

@@ -124,7 +124,7 @@ func TestResolvedInBetween(t *testing.T) {
 	}
 }
 
-// TestSource: the source address is the present one, for routes that are older,
+// TestSource is R38: the source address is the present one, for routes that are older,
 // too; only a bridge's is left as it is.
 func TestSource(t *testing.T) {
 	e := newTest(t, newTape(0))

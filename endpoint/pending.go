@@ -48,6 +48,7 @@ func (p *pending) Resolved(to ethstack.HardwareAddr) {
 	b := e.newBatch()
 	pkt := p.take()
 	setDestination(pkt, to)
+	e.renewSource(pkt)
 	e.appendOwned(b, pkt)
 	e.finish(b)
 }

@@ -81,7 +81,7 @@ func pass(t testing.TB, c *ethtest.ManualClock, f func()) {
 	}
 }
 
-// TestNoRouteToHost: who dials an address at which nobody answers is told so,
+// TestNoRouteToHost is R63: who dials an address at which nobody answers is told so,
 // however the stack handles local traffic.
 func TestNoRouteToHost(t *testing.T) {
 	for _, handleLocal := range []bool{true, false} {
@@ -149,7 +149,7 @@ func TestUDPToUnreachable(t *testing.T) {
 	})
 }
 
-// TestOneRequestSeries: a hundred connection attempts to one next hop cause
+// TestOneRequestSeries is R26: a hundred connection attempts to one next hop cause
 // the requests of one.
 func TestOneRequestSeries(t *testing.T) {
 	var log arpLog
@@ -196,7 +196,7 @@ func udpPair(t *testing.T, a, b *host, proto tcpip.NetworkProtocolNumber) (from 
 	return from, to
 }
 
-// TestColdOrder: what is sent before the next hop is known arrives complete and
+// TestColdOrder is R27: what is sent before the next hop is known arrives complete and
 // in order, ahead of what is sent once it is.
 func TestColdOrder(t *testing.T) {
 	for _, delay := range []time.Duration{0, 300 * time.Microsecond, 5 * time.Millisecond} {
@@ -222,7 +222,7 @@ func TestColdOrder(t *testing.T) {
 	}
 }
 
-// TestColdFragments: the first datagram to a new neighbor may have many
+// TestColdFragments is R27: the first datagram to a new neighbor may have many
 // fragments.
 func TestColdFragments(t *testing.T) {
 	for _, p := range protocols {

@@ -80,7 +80,6 @@ func (i *Interface) input(rcv Receiver, f *Frame, h Header, why DropReason, mtu 
 		i.Drop(why)
 		return
 	}
-	f.Len = h.Len + h.PayloadLen // what pads an 802.3 frame is taken off
 	if h.EtherType == EtherTypeARP && !i.passARP.Load() {
 		if h.Class == ToOther {
 			i.Drop(DropForeign)
@@ -135,9 +134,13 @@ func (i *Interface) filter(f *Frame, h *Header, why DropReason, mtu int) DropRea
 	if why != DropNone {
 		return why
 	}
+	f.Len = h.Len + h.PayloadLen // what pads an 802.3 frame is taken off
 	if f.Offload != (Offload{}) {
 		if why := checkOffload(f); why != DropNone {
 			return why
+		}
+		if f.sumsHeaders(h) || f.sumsFragment(h) {
+			return DropBadOffload
 		}
 	}
 	if f.Offload.Segment == SegmentNone && h.PayloadLen > mtu {

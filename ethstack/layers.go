@@ -19,6 +19,10 @@ const (
 	tcpHeaderLen  = 20
 	udpHeaderLen  = 8
 
+	// fragmentBits are those that a fragment has set, in the 16 bits at offset 6
+	// of the header. RFC 791 §3.1: more fragments, or an offset.
+	fragmentBits = 0x3fff
+
 	// Offsets of the checksum fields in the transport headers.
 	tcpChecksumAt = 16
 	udpChecksumAt = 6
@@ -131,8 +135,7 @@ func (l *layers) parseIPv4(b []byte, total int) parsed {
 		return parsedMalformed
 	}
 	l.protocol = ip[9]
-	// RFC 791 §3.1: more fragments, or an offset.
-	if binary.BigEndian.Uint16(ip[6:])&0x3fff != 0 {
+	if binary.BigEndian.Uint16(ip[6:])&fragmentBits != 0 {
 		return parsedOther
 	}
 	return l.parseTransport(b)

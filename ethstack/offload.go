@@ -62,6 +62,35 @@ func checkOffload(f *Frame) DropReason {
 	return DropNone
 }
 
+// sumsHeaders reports whether the checksum that is missing begins before the end
+// of the network header: completing it would change what has been looked at.
+func (f *Frame) sumsHeaders(h *Header) bool {
+	end := h.Len
+	switch h.EtherType {
+	case EtherTypeIPv4:
+		end += int(f.byteAt(h.Len)&0x0f) * 4
+	case EtherTypeIPv6:
+		end += ipv6HeaderLen
+	}
+	return f.Offload.Flags&NeedsChecksum != 0 && int(f.Offload.ChecksumStart) < end
+}
+
+// sumsFragment reports whether a fragment is said to lack its checksum: that goes
+// over all of the packet, of which this is a part. (With IPv6, if no other
+// extension header comes first.)
+func (f *Frame) sumsFragment(h *Header) bool {
+	if f.Offload.Flags&NeedsChecksum == 0 {
+		return false
+	}
+	switch h.EtherType {
+	case EtherTypeIPv4:
+		return f.uint16At(h.Len+6)&fragmentBits != 0
+	case EtherTypeIPv6:
+		return f.byteAt(h.Len+6) == protoFragment
+	}
+	return false
+}
+
 // validate checks the metadata of a frame of total bytes. It fills in the
 // layers of a super-frame.
 func (f *Frame) validate(l *layers, total int) error {

@@ -10,8 +10,9 @@ const (
 	ChecksumGood ChecksumResult = iota
 	// ChecksumUnknown: the IPv4 header's is right if there is one, the
 	// transport's cannot be told here: a fragment, another protocol than TCP and
-	// UDP, a packet with stops left in a routing header, no IP at all. Who
-	// reassembles or knows the protocol has to verify it.
+	// UDP, a packet with stops left in a routing header, no IP at all, or one
+	// inside of which a checksum is missing. Who reassembles or knows the protocol
+	// has to verify it.
 	ChecksumUnknown
 	// ChecksumBadHeader: the IPv4 header's checksum is wrong.
 	ChecksumBadHeader
@@ -58,10 +59,23 @@ func VerifyChecksums(f *Frame) ChecksumResult {
 	if p != parsedOK {
 		return ChecksumUnknown
 	}
-	if f.Offload.Flags&(NeedsChecksum|DataValid) != 0 {
+	switch o := &f.Offload; {
+	case o.Flags&NeedsChecksum != 0 && !o.isOf(&l):
+		return ChecksumUnknown
+	case o.Flags&(NeedsChecksum|DataValid) != 0:
 		return ChecksumGood
 	}
 	return f.verifyTransport(&l)
+}
+
+// isOf reports whether the checksum that is missing is the packet's own, TCP's or
+// UDP's, and not that of something which it carries, as a tunnel does.
+func (o *Offload) isOf(l *layers) bool {
+	field := tcpChecksumAt
+	if l.protocol == protoUDP {
+		field = udpChecksumAt
+	}
+	return int(o.ChecksumStart) == l.transport && int(o.ChecksumOffset) == field
 }
 
 func (f *Frame) verifyTransport(l *layers) ChecksumResult {

@@ -137,12 +137,35 @@ func TestVerify(t *testing.T) {
 			f := tt.packet.build(seed)
 			tt.change(f)
 			for at := 0; at <= len(f.bytes); at++ {
-				in := received(Frame{Bufs: cut(f.bytes, at), Offload: Offload{Flags: tt.flags}})
+				o := Offload{Flags: tt.flags}
+				if tt.flags&NeedsChecksum != 0 {
+					o = f.offload(0)
+				}
+				in := received(Frame{Bufs: cut(f.bytes, at), Offload: o})
 				if got := VerifyChecksums(in); got != tt.want {
 					t.Fatalf("cut at %d: %v, want %v", at, got, tt.want)
 				}
 			}
 		})
+	}
+}
+
+// TestVerifyInside: a checksum that is missing somewhere else than in the packet's
+// own field says nothing about that.
+func TestVerifyInside(t *testing.T) {
+	for _, p := range testPackets(100) {
+		f := p.build(5)
+		for name, change := range map[string]func(*Offload){
+			"behind the headers": func(o *Offload) { o.ChecksumStart = uint16(f.content) },
+			"another field":      func(o *Offload) { o.ChecksumOffset += 2 },
+			"vouched for, too":   func(o *Offload) { o.ChecksumStart, o.Flags = uint16(f.content), o.Flags|DataValid },
+		} {
+			o := f.offload(0)
+			change(&o)
+			if got := VerifyChecksums(received(Frame{Bufs: cut(f.bytes, 60), Offload: o})); got != ChecksumUnknown {
+				t.Errorf("%v, %s: %v, want %v", p, name, got, ChecksumUnknown)
+			}
+		}
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 
 	"gvisor.dev/gvisor/pkg/tcpip"
 	"gvisor.dev/gvisor/pkg/tcpip/adapters/gonet"
+	"gvisor.dev/gvisor/pkg/tcpip/link/qdisc/fifo"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
@@ -34,7 +35,17 @@ type NetstackOptions struct {
 	Companion bool
 	// Proxy turns spoofing and promiscuous mode on, as proxies have it, and
 	// HandleLocal off, with which promiscuous mode drops every packet.
-	Proxy    bool
+	Proxy bool
+	// FIFO puts netstack's queue of so many packets before each interface; 0
+	// means that there is none.
+	FIFO int
+	// Clock is the time of IP and TCP; nil means real time. The endpoint's own
+	// is among its options.
+	Clock tcpip.Clock
+	// IPv4 and IPv6 are given on; IGMP, MLD and router discovery are off by
+	// default.
+	IPv4     ipv4.Options
+	IPv6     ipv6.Options
 	Endpoint endpoint.Options
 }
 
@@ -43,6 +54,7 @@ type Netstack struct {
 	name string
 	s    *stack.Stack
 	eps  []*endpoint.Endpoint // of NIC 1 and so on
+	fifo int
 }
 
 var _ Station = (*Netstack)(nil)
@@ -61,16 +73,16 @@ func NewNetstack(dev ethstack.Device, o NetstackOptions) (*Netstack, error) {
 // NewNetstackOn makes a netstack on an endpoint, which belongs to it from here
 // on.
 func NewNetstackOn(ep *endpoint.Endpoint, o NetstackOptions) (*Netstack, error) {
-	protocols := []stack.NetworkProtocolFactory{ipv4.NewProtocol, ipv6.NewProtocol}
+	protocols := []stack.NetworkProtocolFactory{ipv4.NewProtocolWithOptions(o.IPv4), ipv6.NewProtocolWithOptions(o.IPv6)}
 	if o.Companion {
 		protocols = append(protocols, endpoint.NewProtocol)
 	}
-	n := &Netstack{name: o.Name, s: stack.New(stack.Options{
+	n := &Netstack{name: o.Name, fifo: o.FIFO, s: stack.New(stack.Options{
 		NetworkProtocols: protocols,
 		TransportProtocols: []stack.TransportProtocolFactory{
 			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
-		HandleLocal: !o.Proxy,
+		HandleLocal: !o.Proxy, Clock: o.Clock,
 	})}
 	err := n.tuneTCP()
 	if err == nil {
@@ -103,7 +115,11 @@ func (n *Netstack) proxy() error {
 // belongs to the netstack from here on.
 func (n *Netstack) AddNIC(ep *endpoint.Endpoint, addrs []netip.Prefix, gateways []netip.Addr) error {
 	nic := tcpip.NICID(len(n.eps) + 1)
-	if err := n.s.CreateNIC(nic, ep); err != nil {
+	var nicOptions stack.NICOptions
+	if n.fifo > 0 {
+		nicOptions.QDisc = fifo.New(ep, 1, n.fifo)
+	}
+	if err := n.s.CreateNICWithOptions(nic, ep, nicOptions); err != nil {
 		return fmt.Errorf("%s: making its interface: %v", n.name, err)
 	}
 	n.eps = append(n.eps, ep)
