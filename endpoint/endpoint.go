@@ -22,6 +22,7 @@ type Endpoint struct {
 	logger *slog.Logger
 	gsoMax uint32
 	open   bool // Options.OpenFilter
+	join   bool // not Options.NoJoin
 
 	up atomic.Pointer[upper] // whom frames are delivered to; nil: nobody
 	// companion is that of the NIC; nil: NewProtocol is not registered.

@@ -126,7 +126,7 @@ func (r *receiver) Deliver(i *ethstack.Interface, f *ethstack.Frame, h ethstack.
 	case ethstack.ChecksumMalformed:
 		return ethstack.DropMalformed
 	}
-	if f.Offload == (ethstack.Offload{}) && sums == ethstack.ChecksumGood && h.Class == ethstack.ToUs {
+	if e.join && f.Offload == (ethstack.Offload{}) && sums == ethstack.ChecksumGood && h.Class == ethstack.ToUs {
 		if r.join(e, u, f, h) {
 			return ethstack.DropNone
 		}

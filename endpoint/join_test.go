@@ -61,12 +61,10 @@ func (s tcpSegment) frame() []byte {
 	if s.change != nil {
 		s.change(ip, t)
 	}
-	source, destination := addrB, addrA
-	if s.v6 {
-		source, destination = v6B, v6A
-	} else {
+	source, destination := v6B, v6A
+	if !s.v6 {
 		header.IPv4(ip).SetChecksum(^header.IPv4(ip).CalculateChecksum())
-		source = header.IPv4(ip).SourceAddress()
+		source, destination = header.IPv4(ip).SourceAddress(), addrA
 	}
 	t.SetChecksum(^checksum.Checksum(t, header.PseudoHeaderChecksum(header.TCPProtocolNumber, source, destination, uint16(len(t)))))
 	b := make([]byte, ethstack.HeaderLen, ethstack.HeaderLen+len(ip)+len(t)+s.pad)
@@ -76,9 +74,13 @@ func (s tcpSegment) frame() []byte {
 
 // joined delivers segments as one batch and describes the packets that came of
 // them: sequence number + size, P for PSH. What does not hold together fails.
-func joined(t *testing.T, local bool, segments ...tcpSegment) (list []string) {
+func joined(t *testing.T, local bool, o Options, segments ...tcpSegment) (list []string) {
 	t.Helper()
-	e := newTest(t, newTape(0))
+	e, err := New(newTape(0), o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close()
 	d := &dispatcher{e: e, deliver: func(pkt *stack.PacketBuffer, verified bool) {
 		list = append(list, describeJoined(t, content(pkt), verified))
 	}}
@@ -178,13 +180,16 @@ func TestJoin(t *testing.T) {
 			}, []string{"1+1000", "1001+1000"},
 		},
 	} {
-		if d := cmp.Diff(tt.want, joined(t, true, tt.segments...)); d != "" {
+		if d := cmp.Diff(tt.want, joined(t, true, Options{}, tt.segments...)); d != "" {
 			t.Errorf("%s: packets (-want +got):\n%s", tt.name, d)
 		}
 	}
 	// What is not for an address of ours netstack may forward: as it came.
-	if d := cmp.Diff(two, joined(t, false, a, b)); d != "" {
+	if d := cmp.Diff(two, joined(t, false, Options{}, a, b)); d != "" {
 		t.Errorf("not ours: packets (-want +got):\n%s", d)
+	}
+	if d := cmp.Diff(two, joined(t, true, Options{NoJoin: true}, a, b)); d != "" {
+		t.Errorf("NoJoin: packets (-want +got):\n%s", d)
 	}
 }
 
@@ -195,7 +200,7 @@ func TestJoinBounds(t *testing.T) {
 	for k := range uint32(50) {
 		segments = append(segments, tcpSegment{seq: 1 + 1460*k, size: 1460})
 	}
-	if d := cmp.Diff([]string{"1+64240", "64241+8760"}, joined(t, true, segments...)); d != "" {
+	if d := cmp.Diff([]string{"1+64240", "64241+8760"}, joined(t, true, Options{}, segments...)); d != "" {
 		t.Errorf("packets (-want +got):\n%s", d)
 	}
 

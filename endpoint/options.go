@@ -24,6 +24,11 @@ type Options struct {
 	// them. Under a wrapper such as link/sniffer IP would, unless there is the
 	// companion, so leave it off there.
 	OpenFilter bool
+	// NoJoin delivers each TCP segment as it came. By default segments of one
+	// connection that follow each other in what was read at once are made one
+	// packet: netstack does less work for the same data, keeps more of it in a
+	// receive buffer, and shows longer packets to packet sockets.
+	NoJoin bool
 	// Queue lets packets wait for the device; by default there is none.
 	Queue Queue
 	// OnEvent is told of changes in the neighbor table and of address

@@ -42,7 +42,7 @@ func (t *trunk) newEndpoint(v ethstack.VLAN, o Options) (*Endpoint, error) {
 	if err := o.Queue.check(); err != nil {
 		return nil, err
 	}
-	e := &Endpoint{trunk: t, link: t.link, logger: t.logger, gsoMax: gsoMaxIP, open: o.OpenFilter, closed: make(chan struct{})}
+	e := &Endpoint{trunk: t, link: t.link, logger: t.logger, gsoMax: gsoMaxIP, open: o.OpenFilter, join: !o.NoJoin, closed: make(chan struct{})}
 	e.txs.New = func() any { return new(batch) }
 	e.waits.New = func() any { return new(pending) }
 	var err error

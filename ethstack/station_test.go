@@ -14,7 +14,7 @@ import (
 )
 
 // patience bounds how long a goroutine is waited for.
-const patience = 10 * time.Second
+const patience = time.Minute
 
 // until waits for what another goroutine does.
 func until(t *testing.T, what string, ok func() bool) {
