@@ -15,7 +15,8 @@ race:
 long:
 	LONG=1 go test -timeout 30m -run Cycles -v ./conformance
 	go test -timeout 4h ./arp -run TestNetwork -network.seeds 100000
-	go test -timeout 1h ./conformance -run Simulation -sim.seeds 2000
+	go test -timeout 2h ./conformance -run Simulation -sim.seeds 2000 -stack.seeds 200
+	.ci/fuzz 1h
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...

@@ -44,14 +44,18 @@ type check struct {
 	asks        string // what the clause asks, in one sentence
 	// bare: the endpoint is tested without a stack.
 	bare bool
-	test func(*trial)
+	// reports: the stack tells of the groups that it joins.
+	reports bool
+	test    func(*trial)
 }
 
 // checks returns all of them. C is for the contract between netstack and its
 // link endpoints, R for the standards.
 func checks() []check {
 	return slices.Concat(rfc826, rfc826Target, ieee8023, rfc894, ieee8021Q, rfc1042, addressing, rfc1122, rfc1122Broadcast,
-		rfc2464, rfc5227, learning, attacks, contract, writing, lifecycle, faults)
+		membership,
+		rfc2464, rfc4861, fragmentation, forwarding, unconfigured, rfc5227, probing, neighbors, learning, attacks, contract, lowered, writing, checksums, rawSockets, superframes,
+		rfc9293, lifecycle, faults)
 }
 
 // fullName is the name as a test's: R17_RFC894_padding_zero.

@@ -6,7 +6,8 @@
 // [Run] tests a stack.LinkEndpoint that carries Ethernet, anybody's, against the
 // standards and against what netstack expects of it. It plays raw frames from the
 // other end of the wire and compares the answers byte by byte. The author of an
-// endpoint writes a [Factory], which says what it is and where its wire is:
+// endpoint writes a [Factory], which says what it is and where its wire is; the
+// example has a whole one, of 30 lines:
 //
 //	func TestConformance(t *testing.T) {
 //		conformance.Run(t, func() (*conformance.Subject, error) {
@@ -29,8 +30,14 @@
 // answer shows that all before has been dealt with. What needs minutes uses the
 // subject's [Clock].
 //
-// Not seen by the suite: throughput, TCP, VLANs that are configured, and
-// whatever an endpoint does only when asked by methods of its own.
+// What a subject may have besides makes more checks applicable: a device that
+// hands over super-frames ([Subject.Offload]), a link that goes down
+// ([Subject.SetLink]), a wire that goes away ([Subject.Unplug]). Checks about
+// groups replace the IPv4 and IPv6 among its NetworkProtocols by the same with
+// IGMP and MLD turned on.
+//
+// Not seen by the suite: throughput, VLANs that are configured, and whatever an
+// endpoint does only when asked by methods of its own.
 //
 // # The other tests
 //

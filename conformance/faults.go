@@ -38,7 +38,7 @@ var faults = []check{
 		test: func(t *trial) {
 			const seed = 826
 			r := rand.New(rand.NewPCG(seed, seed))
-			types := []uint16{typeIPv4, typeIPv6, typeARP, typeVLAN, typeService, 0x8808, 1000, 1510, 0x88b5}
+			types := []uint16{typeIPv4, typeIPv6, typeARP, typeVLAN, typeService, 0x8808, 1000, 1510, typeExperiment}
 			for i := range 600 {
 				f := make(frame, headerLen+r.IntN(200))
 				for k := range f {

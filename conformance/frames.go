@@ -119,12 +119,7 @@ func ipv4Packet(from, to tcpip.Address, proto tcpip.TransportProtocolNumber, pay
 
 // udp4 makes an IPv4 packet with a datagram for a port.
 func udp4(from, to tcpip.Address, port uint16, data []byte) []byte {
-	b := make([]byte, header.UDPMinimumSize, header.UDPMinimumSize+len(data))
-	h := header.UDP(b)
-	h.Encode(&header.UDPFields{SrcPort: peerPort, DstPort: port, Length: uint16(len(b) + len(data))})
-	sum := header.PseudoHeaderChecksum(header.UDPProtocolNumber, from, to, uint16(len(b)+len(data)))
-	h.SetChecksum(^h.CalculateChecksum(checksum.Checksum(data, sum)))
-	return ipv4Packet(from, to, header.UDPProtocolNumber, append(b, data...))
+	return familyIPv4.udp(from, to, port, data)
 }
 
 // echo4 makes an IPv4 packet with an echo request.

@@ -53,6 +53,7 @@ var importRules = []struct {
 	}},
 	{folder: "internal/linkstate", others: []string{modulePath + "/ethstack"}},
 	{folder: "internal/linkwatch", others: []string{modulePath + "/ethstack", "golang.org/x/sys/unix"}},
+	{folder: "internal/replay"},
 	{folder: "internal/vnet", others: []string{modulePath + "/ethstack"}},
 	{folder: "internal/checksum"},
 	{folder: "internal/netns", others: []string{"golang.org/x/sys/unix"}},
@@ -61,6 +62,17 @@ var importRules = []struct {
 	{folder: "internal/bench", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/"}},
 	{folder: "cmd/bench", others: []string{modulePath + "/internal/bench", modulePath + "/internal/netns"}},
 	{folder: "cmd/demo", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/"}},
+	{folder: "conformance/gopacket", others: []string{modulePath + "/arp", modulePath + "/ethstack", "github.com/gopacket/gopacket", "github.com/gopacket/gopacket/layers"}},
+	{folder: "conformance/dhcp", others: []string{"github.com/insomniacslk/dhcp/", "gvisor.dev/gvisor/"}},
+	{folder: "conformance/packetimpact/posix", others: []string{"google.golang.org/grpc", "google.golang.org/grpc/", "google.golang.org/protobuf/"}},
+	{folder: "conformance/packetimpact/dut", others: []string{
+		modulePath + "/", "google.golang.org/grpc", "google.golang.org/grpc/", "google.golang.org/protobuf/", "gvisor.dev/gvisor/",
+	}},
+	{folder: "conformance/packetimpact/runner", others: []string{modulePath + "/", "golang.org/x/sys/unix", "google.golang.org/grpc", "google.golang.org/grpc/"}},
+	{folder: "conformance/packetimpact/cmd/dut", others: []string{
+		modulePath + "/", "golang.org/x/sys/unix", "google.golang.org/grpc", "google.golang.org/grpc/", "gvisor.dev/gvisor/",
+	}},
+	{folder: "conformance/packetimpact/cmd/packetimpact", others: []string{modulePath + "/", "golang.org/x/sys/unix"}},
 	{folder: "conformance", others: []string{modulePath + "/", "golang.org/x/sys/unix", "gvisor.dev/gvisor/", "github.com/google/go-cmp/"}},
 }
 

@@ -10,7 +10,9 @@ import (
 	"testing"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/refs"
+	"gvisor.dev/gvisor/pkg/tcpip/header"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 
 	"github.com/ethlink/ethlink/adapters/tap"
 	"github.com/ethlink/ethlink/endpoint"
@@ -43,6 +45,8 @@ type wireOptions struct {
 	mtu       int // 0: 1500
 	endpoint  endpoint.Options
 	companion bool
+	ipv4      ipv4.Options
+	ipv6      ipv6.Options
 	// quiet leaves IPv6 out, of which the kernel sends messages by itself.
 	quiet bool
 }
@@ -70,7 +74,7 @@ func newWire(t testing.TB, o wireOptions) *wire {
 	w.iface = w.dev.Info().Name
 	var err error
 	w.ours, err = lab.NewNetstack(w.dev, lab.NetstackOptions{
-		Name: "netstack", Addrs: ours, Companion: o.companion, Endpoint: o.endpoint,
+		Name: "netstack", Addrs: ours, Companion: o.companion, Endpoint: o.endpoint, IPv4: o.ipv4, IPv6: o.ipv6,
 	})
 	wiretest.Check(t, err)
 	t.Cleanup(func() { within(t, "closing the netstack", w.ours.Close) })
@@ -85,7 +89,11 @@ func newTAP(t testing.TB, mtu int, quiet bool) *tap.Device {
 	nstest.NeedTUN(t)
 	dev, err := tap.Open(tap.Options{Name: "wire%d", MTU: mtu})
 	wiretest.Check(t, err)
-	wiretest.Check(t, netns.SetIPv6(dev.Info().Name, !quiet), netns.SetUp(dev.Info().Name))
+	// RFC 8200 §5: there is no IPv6 on a link with less, nor its switch.
+	if mtu == 0 || mtu >= header.IPv6MinimumMTU {
+		wiretest.Check(t, netns.SetIPv6(dev.Info().Name, !quiet))
+	}
+	wiretest.Check(t, netns.SetUp(dev.Info().Name))
 	return dev
 }
 
@@ -166,49 +174,6 @@ func lasting(t testing.TB, limit time.Duration) context.Context {
 	end := watch(t, "the test", limit+wiretest.Patience)
 	t.Cleanup(func() { end() })
 	return ctx
-}
-
-// noLeaks fails the test if at its end goroutines, file descriptors or
-// references to packets are left that were not there before.
-func noLeaks(t testing.TB) {
-	t.Helper()
-	nstest.CheckLeaks(t)
-	before := references()
-	t.Cleanup(func() {
-		var left []string
-		for deadline := time.Now().Add(wiretest.Patience); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
-			if left = newReferences(before); len(left) == 0 {
-				return
-			}
-		}
-		t.Errorf("%d packet references are left, the first: %s", len(left), left[0])
-	})
-}
-
-func newReferences(before map[string]bool) (list []string) {
-	for r := range references() {
-		if !before[r] {
-			list = append(list, r)
-		}
-	}
-	return list
-}
-
-// references returns the references to packets that are held now. The text of
-// the panic about them is the only thing that tells.
-func references() (held map[string]bool) {
-	held = make(map[string]bool)
-	defer func() {
-		text, _ := recover().(string)
-		for line := range strings.Lines(text) {
-			// "[stack.packetBuffer 0xc000123456] reference count of 1 instead of 0"
-			if name, _, ok := strings.Cut(line, "]"); ok {
-				held[name] = true
-			}
-		}
-	}()
-	refs.DoRepeatedLeakCheck()
-	return held
 }
 
 // prefixes returns addresses with their subnets.

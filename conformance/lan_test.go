@@ -25,6 +25,8 @@ type lan struct {
 	hosts   []*lanHost
 	// arp is the ARP packets that were sent, each with its time and sender.
 	arp []string
+	// watch, if not nil, is shown every frame.
+	watch func(ethtest.Capture)
 }
 
 // A lanHost is a stack on a lan, and what it has received.
@@ -35,12 +37,15 @@ type lanHost struct {
 	got  []string
 }
 
-func newLAN(t *testing.T) *lan {
+func newLAN(t *testing.T) *lan { return newLANOf(t, ethtest.SegmentOptions{}) }
+
+// newLANOf makes one whose segment has other options than none.
+func newLANOf(t *testing.T, o ethtest.SegmentOptions) *lan {
 	t.Helper()
 	l := &lan{t: t}
+	o.Clock, o.Capture = &l.clock, l.capture
 	var err error
-	l.segment, err = ethtest.NewSegment(ethtest.SegmentOptions{Clock: &l.clock, Capture: l.capture})
-	if err != nil {
+	if l.segment, err = ethtest.NewSegment(o); err != nil {
 		t.Fatal(err)
 	}
 	return l
@@ -48,14 +53,17 @@ func newLAN(t *testing.T) *lan {
 
 // host adds a host without an address of IP. Its hardware address ends in its
 // number, which counts from 1.
-func (l *lan) host() *lanHost {
+func (l *lan) host() *lanHost { return l.hostOf(ethstack.Options{}) }
+
+// hostOf is host with other options than none.
+func (l *lan) hostOf(o ethstack.Options) *lanHost {
 	l.t.Helper()
 	h := &lanHost{hw: ethstack.HardwareAddr{2, 0, 0, 0, 0, byte(len(l.hosts) + 1)}}
 	var err error
 	if h.port, err = l.segment.NewPort(ethtest.PortOptions{HardwareAddr: h.hw}); err != nil {
 		l.t.Fatal(err)
 	}
-	h.Stack, err = ethstack.ConnectLink(h.port, ethstack.Options{}, ethstack.LinkOptions{Clock: &l.clock})
+	h.Stack, err = ethstack.ConnectLink(h.port, o, ethstack.LinkOptions{Clock: &l.clock})
 	if err != nil {
 		l.t.Fatal(err)
 	}
@@ -86,6 +94,9 @@ func (h *lanHost) handlers() ethstack.Handlers {
 }
 
 func (l *lan) capture(c ethtest.Capture) {
+	if l.watch != nil {
+		l.watch(c)
+	}
 	p, h, ok := arpIn(c.Frame)
 	if !ok {
 		return

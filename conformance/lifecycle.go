@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 )
 
@@ -126,8 +127,104 @@ var lifecycle = []check{
 			t.within("Destroy while packets come in", func() { t.stack.Destroy() })
 			stop()
 		},
+	}, {
+		requirement: "C25", clause: "Stack, RemoveNIC", name: "removed_with_waiting_packets", level: Must,
+		asks: "Removing a NIC returns while packets wait for their next hop, and nothing of it is sent afterwards.",
+		test: func(t *trial) {
+			s := t.listen(ipv4.ProtocolNumber)
+			for range 20 {
+				s.send(t.stranger().ipv4, t.token())
+			}
+			t.noError("Write", s.send(alice.ipv4, t.token()))
+			t.want("a request", isRequestFor(alice.ipv4))
+			if !t.within("RemoveNIC", func() { t.stack.RemoveNIC(nicID) }) {
+				return
+			}
+			t.forget()
+			t.Wire.Send(reply(alice, t.own)) // an error is a wire that is gone
+			t.elapse(3 * time.Second)
+			t.listenFor(10 * grace)
+			if len(t.seen) > 0 {
+				t.errorf("after RemoveNIC this was sent: %v", t.seen)
+			}
+		},
+	}, {
+		requirement: "C20", clause: "Stack, SetNICStack", name: "moved_to_another_stack", level: Must,
+		asks: "A NIC that is moved to another stack answers there for the addresses that it has there.",
+		test: func(t *trial) {
+			first := t.stack
+			defer first.Destroy()
+			t.stack = stack.New(t.stackOptions())
+			id, err := first.SetNICStack(nicID, t.stack)
+			t.noError("SetNICStack", err)
+			if id != nicID {
+				t.fatalf("the NIC has become number %d, want %d", id, nicID)
+			}
+			t.configure()
+			t.introduce(alice)
+			d := t.token()
+			t.put(t.frameFrom(alice, familyIPv4, echo4(alice.ipv4, ownIPv4, d)))
+			t.once("an answer", isEchoReply(d))
+		},
+	}, {
+		requirement: "C22", clause: "LinkEndpoint, Close", name: "silent_after_close", level: Must, bare: true,
+		asks: "After Close nothing is delivered, answered or sent.",
+		test: func(t *trial) {
+			d := t.attach()
+			t.put(t.anyPacket())
+			t.wantDelivery(d)
+			t.Endpoint.Attach(nil)
+			t.Endpoint.Close()
+			t.forget()
+			for range 3 {
+				t.Wire.Send(t.anyPacket()) // an error is a wire that is gone
+				t.Wire.Send(request(alice, t.own, ownIPv4))
+			}
+			if p, ok := d.next(10 * grace); ok {
+				t.errorf("after Close this was delivered: % x", p.payload)
+			}
+			if t.forget(); len(t.seen) > 0 {
+				t.errorf("after Close this was sent: %v", t.seen)
+			}
+		},
+	}, {
+		requirement: "C14", clause: "LinkEndpoint, WritePackets", name: "written_by_many", level: Must, bare: true,
+		asks: "Packets that several goroutines write at once leave whole, and those of each in order.",
+		test: func(t *trial) {
+			t.attach()
+			const writers, packets = 4, 50
+			var writing sync.WaitGroup
+			for w := range byte(writers) {
+				writing.Go(func() {
+					for k := range packets {
+						pkt := t.packet(append([]byte{w}, data(50+k)...), typeExperiment, alice.hw, t.own)
+						t.Endpoint.AddHeader(pkt)
+						var list stack.PacketBufferList
+						list.PushBack(pkt)
+						t.Endpoint.WritePackets(list) // an error is a wire that is full
+						list.DecRef()
+					}
+				})
+			}
+			t.within("WritePackets of several goroutines", writing.Wait)
+			t.listenFor(10 * grace)
+			var last [writers]int
+			for f := t.take(isExperiment); f != nil; f = t.take(isExperiment) {
+				w, size := f.payload()[0], len(f.payload())-1
+				if w >= writers || size <= last[w] || size >= 50+packets {
+					t.fatalf("writer %d: a packet of %d bytes after one of %d", w, size, last[w])
+				}
+				t.equal("a packet", f.payload()[1:], data(size))
+				last[w] = size
+			}
+			if last == [writers]int{} {
+				t.errorf("nothing was sent")
+			}
+		},
 	},
 }
+
+func isExperiment(f frame) bool { return f.typ() == typeExperiment }
 
 // attach attaches a dispatcher that collects packets.
 func (t *trial) attach() *dispatcher {

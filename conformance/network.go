@@ -135,15 +135,16 @@ func (t *trial) want(what string, match func(frame) bool) frame {
 
 // settle waits until the endpoint has dealt with all that was sent before.
 func (t *trial) settle() {
+	t.sync()
+	t.listenFor(grace)
+}
+
+// sync waits until the endpoint has received all that was sent before.
+func (t *trial) sync() {
 	t.put(request(witness, everybody, ownIPv4))
-	f := t.await(func(f frame) bool {
-		m, ok := f.arp()
-		return ok && m.op == opReply && m.tpa == witness.ipv4
-	})
-	if f == nil {
+	if t.await(isReplyTo(witness)) == nil {
 		t.fatalf("after that the endpoint answers no request for its own address any more: it has stopped to receive")
 	}
-	t.listenFor(grace)
 }
 
 // listenFor takes in all that comes for so long.

@@ -66,13 +66,24 @@ func (p *packetSocket) send(frames ...frame) {
 // next returns the next frame that has come in.
 func (p *packetSocket) next() sight {
 	p.t.Helper()
-	b, oob := make([]byte, 1<<17), make([]byte, 256)
-	n, oobn, _, _, err := unix.Recvmsg(p.fd, b, oob, 0)
+	s, err := p.read()
 	if err != nil {
 		p.t.Fatalf("waiting for a frame: %v", err)
 	}
+	return s
+}
+
+// read waits for a frame, for as long as the socket's timeout is.
+func (p *packetSocket) read() (sight, error) {
+	b, oob := make([]byte, 1<<17), make([]byte, 256)
+	n, oobn, _, _, err := unix.Recvmsg(p.fd, b, oob, 0)
+	if err != nil {
+		return sight{}, err
+	}
 	messages, err := unix.ParseSocketControlMessage(oob[:oobn])
-	wiretest.Check(p.t, err)
+	if err != nil {
+		return sight{}, err
+	}
 	s := sight{frame: slices.Clone(b[:n])}
 	for _, m := range messages {
 		if m.Header.Level != unix.SOL_PACKET || m.Header.Type != unix.PACKET_AUXDATA || len(m.Data) < int(unsafe.Sizeof(auxdata{})) {
@@ -80,13 +91,13 @@ func (p *packetSocket) next() sight {
 		}
 		var aux auxdata
 		if _, err := binary.Decode(m.Data, binary.NativeEndian, &aux); err != nil {
-			p.t.Fatal(err)
+			return sight{}, err
 		}
 		if s.tagged = aux.Status&unix.TP_STATUS_VLAN_VALID != 0; s.tagged {
 			s.frame = s.frame.tagged(aux.TPID, aux.TCI)
 		}
 	}
-	return s
+	return s, nil
 }
 
 // auxdata is a struct tpacket_auxdata.

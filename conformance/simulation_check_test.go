@@ -1,6 +1,7 @@
 package conformance
 
 import (
+	"bytes"
 	"encoding/binary"
 	"net/netip"
 	"time"
@@ -16,6 +17,8 @@ func (s *simulation) capture(c ethtest.Capture) {
 	binary.BigEndian.PutUint64(at[:], uint64(c.Time))
 	s.digest.Write(at[:])
 	s.digest.Write(c.Frame)
+	frame := bytes.Clone(c.Frame)
+	s.journal.Later(c.Time, func() string { return names{}.frame(frame) })
 	var h *simHost
 	for _, x := range s.hosts {
 		if x.port == c.From {

@@ -13,6 +13,7 @@ import (
 	"github.com/ethlink/ethlink/arp"
 	"github.com/ethlink/ethlink/ethstack"
 	"github.com/ethlink/ethlink/ethstack/ethtest"
+	"github.com/ethlink/ethlink/internal/replay"
 )
 
 var (
@@ -26,19 +27,20 @@ var (
 // at the end. Each seed runs twice, and must send the same frames at the same
 // times. On a failure run it again with -sim.seed.
 func TestSimulation(t *testing.T) {
-	first, last := uint64(1), *simSeeds
-	if *simSeed != 0 {
-		first, last = *simSeed, *simSeed
-	}
-	for seed := first; seed <= last; seed++ {
-		one, two := simulate(t, seed), simulate(t, seed)
-		if one != two {
-			t.Errorf("seed %d: two runs differ: %x, %x", seed, one, two)
-		}
-		if t.Failed() {
-			t.Fatalf("SEED=%d", seed)
-		}
-	}
+	replay.Simulation{
+		File: "testdata/seeds/simulation.txt", Count: *simSeeds, Only: *simSeed,
+		Run: func(seed uint64, j *replay.Journal) {
+			one := simulate(t, seed, j)
+			if t.Failed() {
+				return // what happened happens again
+			}
+			j.Note(0, "the second run")
+			if two := simulate(t, seed, j); one != two {
+				j.Wrong(0, "two runs differ: %x, %x", one, two)
+				t.Errorf("seed %d: two runs differ: %x, %x", seed, one, two)
+			}
+		},
+	}.Test(t)
 }
 
 const (
@@ -49,11 +51,12 @@ const (
 
 // A simulation is one run.
 type simulation struct {
-	t      *testing.T
-	seed   uint64
-	random *rand.Rand
-	clock  ethtest.ManualClock
-	digest interface {
+	t       *testing.T
+	seed    uint64
+	journal *replay.Journal
+	random  *rand.Rand
+	clock   ethtest.ManualClock
+	digest  interface {
 		Write([]byte) (int, error)
 		Sum64() uint64
 	}
@@ -76,13 +79,20 @@ type simHost struct {
 
 func (s *simulation) errorf(format string, args ...any) {
 	s.t.Helper()
-	s.t.Errorf("seed %d, %v: %s", s.seed, s.clock.Now(), fmt.Sprintf(format, args...))
+	text := fmt.Sprintf(format, args...)
+	s.journal.Wrong(s.clock.Now(), "%s", text)
+	s.t.Errorf("seed %d, %v: %s", s.seed, s.clock.Now(), text)
 }
 
-func simulate(t *testing.T, seed uint64) uint64 {
+// note writes down what a host does.
+func (s *simulation) note(h *simHost, format string, args ...any) {
+	s.journal.Note(s.clock.Now(), "%s: %s", h.port.Info().Name, fmt.Sprintf(format, args...))
+}
+
+func simulate(t *testing.T, seed uint64, j *replay.Journal) uint64 {
 	t.Helper()
 	s := &simulation{
-		t: t, seed: seed, random: rand.New(rand.NewPCG(seed, 0)), digest: fnv.New64a(),
+		t: t, seed: seed, journal: j, random: rand.New(rand.NewPCG(seed, 0)), digest: fnv.New64a(),
 		owner: map[netip.Addr]*simHost{}, been: map[netip.Addr]map[ethstack.HardwareAddr]bool{},
 		asked: map[[2]string]time.Duration{},
 	}
@@ -131,6 +141,7 @@ func (s *simulation) newHardwareAddr() ethstack.HardwareAddr {
 
 // move gives an address to h, and takes it from who had it.
 func (s *simulation) move(h *simHost, addr netip.Addr) {
+	s.note(h, "gets %v", addr)
 	if was := s.owner[addr]; was != nil {
 		if err := was.RemoveIPv4(addr); err != nil {
 			s.errorf("%v", err)
@@ -162,24 +173,35 @@ func (s *simulation) step() {
 	case n < 84:
 		s.move(h, addr)
 	case n < 86:
-		if err := h.Interface().SetHardwareAddr(s.newHardwareAddr()); err != nil {
-			s.errorf("%v", err)
-		}
-		for a, o := range s.owner {
-			if o == h {
-				s.is(a, h)
-			}
-		}
+		s.renumber(h)
 	case n < 90:
+		s.note(h, "link down")
 		h.port.SetLinkState(ethstack.LinkDown)
 	case n < 95:
+		s.note(h, "link up")
 		h.port.SetLinkState(ethstack.LinkUp)
 	case n < 97:
+		s.note(h, "forgets its neighbors")
 		h.Interface().FlushNeighbors()
 	case n < 99:
+		s.note(h, "forgets %v", addr)
 		h.Interface().RemoveNeighbor(addr)
 	default:
+		s.note(h, "has no room for the next 3 frames")
 		h.port.FailWrite(ethstack.ErrNoBufferSpace, 3)
+	}
+}
+
+// renumber gives a host another hardware address.
+func (s *simulation) renumber(h *simHost) {
+	if err := h.Interface().SetHardwareAddr(s.newHardwareAddr()); err != nil {
+		s.errorf("%v", err)
+	}
+	s.note(h, "has the hardware address %v", h.Interface().HardwareAddr())
+	for a, o := range s.owner {
+		if o == h {
+			s.is(a, h)
+		}
 	}
 }
 
@@ -187,6 +209,7 @@ func (s *simulation) step() {
 func (s *simulation) send(h *simHost, addr netip.Addr) {
 	h.sent[addr]++
 	p := &simPacket{s: s, h: h, to: addr, number: h.sent[addr]}
+	s.note(h, "packet %d for %v", p.number, addr)
 	hw, ok := h.Interface().Lookup(addr.As4())
 	if !ok {
 		h.open++
@@ -216,7 +239,10 @@ func (p *simPacket) over() {
 	p.h.open--
 }
 
-func (p *simPacket) Dropped(arp.DropReason) { p.over() }
+func (p *simPacket) Dropped(why arp.DropReason) {
+	p.s.note(p.h, "packet %d for %v dropped: %v", p.number, p.to, why)
+	p.over()
+}
 
 func (p *simPacket) Resolved(hw ethstack.HardwareAddr) {
 	p.over()

@@ -35,6 +35,13 @@ type Subject struct {
 	// Unplug makes the other end of the wire go away for good. Nil means that
 	// it cannot, and the checks of that are not applicable.
 	Unplug func()
+	// SetLink takes the link down and up again, if the endpoint is told of
+	// that. Nil means that it is not.
+	SetLink func(up bool)
+	// Offload puts a frame with metadata on the wire, if the endpoint's device
+	// hands over such: super-frames of TCP and partial checksums. Nil means that
+	// it does not.
+	Offload func(frame []byte, o Offload) error
 	// Close gives back what is left when the endpoint has been closed. It may
 	// be nil.
 	Close func()

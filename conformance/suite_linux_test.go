@@ -43,7 +43,7 @@ func TestOnSocketpair(t *testing.T) {
 // socket in the mode that it has for a TAP too.
 func TestGvisorFDBased(t *testing.T) {
 	t.Parallel()
-	compare(t, "gvisor-fdbased.txt", gvisorFDBased(2), conformance.Names()...)
+	inREADME(t, compare(t, "gvisor-fdbased.txt", gvisorFDBased(2), conformance.Names()...))
 }
 
 // TestGvisorFDBasedOneProcessor: on a machine with one processor it delivers

@@ -1,14 +1,12 @@
 package conformance_test
 
 import (
+	"bytes"
 	"context"
 	"testing"
 	"time"
 
-	"gvisor.dev/gvisor/pkg/buffer"
 	"gvisor.dev/gvisor/pkg/tcpip"
-	"gvisor.dev/gvisor/pkg/tcpip/link/channel"
-	"gvisor.dev/gvisor/pkg/tcpip/link/ethernet"
 	"gvisor.dev/gvisor/pkg/tcpip/network/arp"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv4"
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
@@ -57,7 +55,7 @@ func ours(dev ethstack.Device, wire conformance.Wire) (*conformance.Subject, err
 		return nil, err
 	}
 	return &conformance.Subject{
-		Endpoint: ep, NetworkProtocols: ipOnly, HardwareAddr: tcpip.LinkAddress(hardwareAddr[:]), MTU: mtu,
+		Endpoint: ep, NetworkProtocols: ipOnly, HardwareAddr: ep.LinkAddress(), MTU: uint32(dev.Info().MTU),
 		Wire: wire, Clock: clock,
 	}, nil
 }
@@ -68,9 +66,28 @@ func TestOnSegment(t *testing.T) {
 	conformance.Run(t, onSegment)
 }
 
+// withCompanion makes a subject of which everything can be asked: the companion
+// in the stack, jumbo frames, and a device that takes super-frames and hands them
+// over. [TestIndex] runs the suite on it.
+func withCompanion() (*conformance.Subject, error) {
+	const jumbo = 9000
+	all := ethstack.OffloadChecksum | ethstack.OffloadTCPv4 | ethstack.OffloadTCPv6 | ethstack.OffloadECN | ethstack.OffloadUDP
+	s, err := onPipe(ethtest.PortOptions{MTU: jumbo, Offloads: all}, ethtest.PortOptions{MTU: 2 * jumbo, Offloads: all})
+	if err != nil {
+		return nil, err
+	}
+	s.NetworkProtocols = append(s.NetworkProtocols[:2:2], endpoint.NewProtocol)
+	s.Offload = s.Wire.(*portWire).offload
+	return s, nil
+}
+
 // onSegment makes a subject of our endpoint at one end of a virtual cable.
 func onSegment() (*conformance.Subject, error) {
-	near, far, err := ethtest.Pipe(ethtest.PortOptions{MTU: mtu}, ethtest.PortOptions{MTU: 2 * mtu})
+	return onPipe(ethtest.PortOptions{MTU: mtu}, ethtest.PortOptions{MTU: 2 * mtu})
+}
+
+func onPipe(o, peers ethtest.PortOptions) (*conformance.Subject, error) {
+	near, far, err := ethtest.Pipe(o, peers)
 	if err != nil {
 		return nil, err
 	}
@@ -79,6 +96,13 @@ func onSegment() (*conformance.Subject, error) {
 		return nil, err
 	}
 	s.Unplug = func() { near.SetLinkState(ethstack.LinkGone) }
+	s.SetLink = func(up bool) {
+		if up {
+			near.SetLinkState(ethstack.LinkUp)
+		} else {
+			near.SetLinkState(ethstack.LinkDown)
+		}
+	}
 	s.Close = func() { far.Close() }
 	return s, nil
 }
@@ -91,17 +115,40 @@ type portWire struct {
 
 func newPortWire(p *ethtest.Port) *portWire {
 	w := &portWire{port: p, frames: make(chan []byte, 4096)}
+	var soft ethstack.Segmenter
 	p.OnFrame(func(f *ethstack.Frame) {
-		select {
-		case w.frames <- append([]byte(nil), f.Bufs[0][:f.Len]...):
-		default: // as a wire whose end does not read
+		frames := []ethstack.Frame{*f}
+		if f.Offload != (ethstack.Offload{}) {
+			frames, _ = soft.Segment(f, 0) // as the hardware would
+		}
+		for _, f := range frames {
+			select {
+			case w.frames <- bytes.Join(f.Bufs, nil):
+			default: // as a wire whose end does not read
+			}
 		}
 	})
 	return w
 }
 
-func (w *portWire) Send(frame []byte) error {
-	_, err := w.port.Write(0, []ethstack.Frame{{Bufs: [][]byte{frame}}})
+func (w *portWire) Send(frame []byte) error { return w.offload(frame, conformance.Offload{}) }
+
+// offload sends a frame with metadata, which is virtio's in both.
+func (w *portWire) offload(frame []byte, o conformance.Offload) error {
+	f := ethstack.Frame{Bufs: [][]byte{frame}}
+	if o != (conformance.Offload{}) {
+		f.Offload = ethstack.Offload{
+			Flags: ethstack.NeedsChecksum, SegmentSize: uint16(o.SegmentSize), HeaderLen: uint16(o.HeaderLen),
+			ChecksumStart: uint16(o.ChecksumStart), ChecksumOffset: uint16(o.ChecksumOffset),
+		}
+	}
+	if o.SegmentSize != 0 {
+		f.Offload.Segment = ethstack.SegmentTCPv4
+		if frame[12] == 0x86 {
+			f.Offload.Segment = ethstack.SegmentTCPv6
+		}
+	}
+	_, err := w.port.Write(0, []ethstack.Frame{f})
 	return err
 }
 
@@ -124,39 +171,7 @@ func (w *portWire) Recv(timeout time.Duration) []byte {
 // TestGvisorEthernet: gVisor's link/ethernet with its network/arp.
 func TestGvisorEthernet(t *testing.T) {
 	t.Parallel()
-	compare(t, "gvisor-ethernet.txt", func() (*conformance.Subject, error) {
-		child := channel.New(4096, mtu+ethstack.HeaderLen, tcpip.LinkAddress(hardwareAddr[:]))
-		return &conformance.Subject{
-			Endpoint: ethernet.New(child), NetworkProtocols: withARP, HardwareAddr: child.LinkAddress(), MTU: mtu,
-			Wire: channelWire{child}, Clock: conformance.NewClock(),
-		}, nil
-	}, conformance.Names()...)
-}
-
-// channelWire is the other end of a channel.Endpoint.
-type channelWire struct{ *channel.Endpoint }
-
-func (w channelWire) Send(frame []byte) error {
-	pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(frame)})
-	defer pkt.DecRef()
-	w.InjectInbound(0, pkt)
-	return nil
-}
-
-func (w channelWire) Recv(timeout time.Duration) []byte {
-	pkt := w.Read()
-	if pkt == nil && timeout > 0 {
-		ctx, cancel := context.WithTimeout(context.Background(), timeout)
-		defer cancel()
-		pkt = w.ReadContext(ctx)
-	}
-	if pkt == nil {
-		return nil
-	}
-	defer pkt.DecRef()
-	v := pkt.ToView()
-	defer v.Release()
-	return append([]byte(nil), v.AsSlice()...)
+	compare(t, "gvisor-ethernet.txt", gvisorEthernet, conformance.Names()...)
 }
 
 // TestNeighborDiscovery lists the attacks that work on netstack's neighbor
@@ -164,5 +179,5 @@ func (w channelWire) Recv(timeout time.Duration) []byte {
 func TestNeighborDiscovery(t *testing.T) {
 	report := conformance.Discovery(onSegment)
 	t.Logf("%v", report)
-	golden(t, "gvisor-neighbor-discovery.txt", failures(report))
+	conformance.Golden(t, "gvisor-neighbor-discovery.txt", failures(report))
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"time"
 
 	"gvisor.dev/gvisor/pkg/tcpip"
@@ -12,6 +13,8 @@ import (
 	"gvisor.dev/gvisor/pkg/tcpip/network/ipv6"
 	"gvisor.dev/gvisor/pkg/tcpip/stack"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/icmp"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/raw"
+	"gvisor.dev/gvisor/pkg/tcpip/transport/tcp"
 	"gvisor.dev/gvisor/pkg/tcpip/transport/udp"
 )
 
@@ -27,9 +30,12 @@ type trial struct {
 	// seen are the frames that were received and that no check took yet.
 	seen    []frame
 	sockets []*socket
+	// cleanups are called at the end, the last one first.
+	cleanups []func()
 	// How many of each there were.
 	tokens    int
 	strangers byte
+	ports     uint16
 
 	details       []string
 	failed        bool
@@ -56,25 +62,43 @@ func (t *trial) do(c *check, f Factory, done chan<- *trial) {
 		t.fatalf("HardwareAddr of the Subject is %q: want 6 bytes", t.HardwareAddr)
 	}
 	copy(t.own[:], t.HardwareAddr)
+	if c.reports {
+		var protocols []stack.NetworkProtocolFactory
+		for _, p := range t.NetworkProtocols {
+			protocols = append(protocols, reporting(p))
+		}
+		t.NetworkProtocols = protocols // the caller's may be shared
+	}
 	if !c.bare {
-		t.makeStack()
+		t.makeStack(stack.NICOptions{})
 	}
 	c.test(t)
 }
 
-// makeStack makes a host of the endpoint.
-func (t *trial) makeStack() {
+// stackOptions are those of the host.
+func (t *trial) stackOptions() stack.Options {
 	o := stack.Options{
 		NetworkProtocols: t.NetworkProtocols,
 		TransportProtocols: []stack.TransportProtocolFactory{
-			udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
+			tcp.NewProtocol, udp.NewProtocol, icmp.NewProtocol4, icmp.NewProtocol6,
 		},
+		RawFactory: raw.EndpointFactory{},
 	}
 	if t.Clock != nil {
 		o.Clock = t.Clock
 	}
-	t.stack = stack.New(o)
-	t.noError("CreateNIC", t.stack.CreateNIC(nicID, t.Endpoint))
+	return o
+}
+
+// makeStack makes a host of the endpoint.
+func (t *trial) makeStack(nic stack.NICOptions) {
+	t.stack = stack.New(t.stackOptions())
+	t.noError("CreateNIC", t.stack.CreateNICWithOptions(nicID, t.Endpoint, nic))
+	t.configure()
+}
+
+// configure gives the NIC its addresses, and the stack its routes.
+func (t *trial) configure() {
 	t.addAddress(ipv4.ProtocolNumber, ownIPv4, 24)
 	t.addAddress(ipv6.ProtocolNumber, ownIPv6, 64)
 	onLink := tcpip.AddressWithPrefix{Address: ownIPv4, PrefixLen: 24}.Subnet()
@@ -96,6 +120,9 @@ func (t *trial) addAddress(proto tcpip.NetworkProtocolNumber, a tcpip.Address, p
 func (t *trial) end() {
 	if t.hung || t.Subject == nil {
 		return
+	}
+	for _, f := range slices.Backward(t.cleanups) {
+		f()
 	}
 	for _, s := range t.sockets {
 		s.Close()

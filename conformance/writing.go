@@ -52,7 +52,7 @@ var writing = []check{
 		asks: "A frame that is all payload with an empty route, as a bridge floods it, is sent as it is.",
 		test: func(t *trial) {
 			t.attach()
-			whole := ether(everybody, bob.hw, 0x88b5, data(50))
+			whole := ether(everybody, bob.hw, typeExperiment, data(50))
 			pkt := stack.NewPacketBuffer(stack.PacketBufferOptions{Payload: buffer.MakeWithData(whole)})
 			defer pkt.DecRef()
 			t.written(pkt)
@@ -62,10 +62,10 @@ var writing = []check{
 		requirement: "C11", clause: "Stack, WriteRawPacket", name: "raw_packet_socket", level: Must,
 		asks: "What a raw packet socket writes, header included, is sent as it is, and what is shorter than a header is not.",
 		test: func(t *trial) {
-			whole := ether(alice.hw, bob.hw, 0x88b5, data(50))
-			t.noError("WriteRawPacket", t.stack.WriteRawPacket(nicID, 0x88b5, buffer.MakeWithData(whole)))
+			whole := ether(alice.hw, bob.hw, typeExperiment, data(50))
+			t.noError("WriteRawPacket", t.stack.WriteRawPacket(nicID, typeExperiment, buffer.MakeWithData(whole)))
 			t.want("the frame", isFrame(whole))
-			if err := t.stack.WriteRawPacket(nicID, 0x88b5, buffer.MakeWithData(whole[:headerLen-1])); err == nil {
+			if err := t.stack.WriteRawPacket(nicID, typeExperiment, buffer.MakeWithData(whole[:headerLen-1])); err == nil {
 				t.errorf("WriteRawPacket of %d bytes: no error", headerLen-1)
 			}
 		},
@@ -75,8 +75,8 @@ var writing = []check{
 		test: func(t *trial) {
 			to := tcpip.LinkAddress(alice.hw[:])
 			d := data(50)
-			t.noError("WritePacketToRemote", t.stack.WritePacketToRemote(nicID, to, 0x88b5, buffer.MakeWithData(d)))
-			t.want("the frame", isFrame(ether(alice.hw, t.own, 0x88b5, d)))
+			t.noError("WritePacketToRemote", t.stack.WritePacketToRemote(nicID, to, typeExperiment, buffer.MakeWithData(d)))
+			t.want("the frame", isFrame(ether(alice.hw, t.own, typeExperiment, d)))
 		},
 	}, {
 		requirement: "C12", clause: "LinkEndpoint, WritePackets", name: "unresolved_in_list", level: Must,

@@ -127,16 +127,6 @@ func AddVeth(name, peer string) error {
 	return failed(fmt.Sprintf("making, with peer %q,", peer), name, r.do())
 }
 
-// AddBridge makes a bridge. It is down and has no port.
-func AddBridge(name string) error {
-	if err := checkName(name); err != nil {
-		return err
-	}
-	r := newRequest(unix.RTM_NEWLINK, unix.NLM_F_CREATE|unix.NLM_F_EXCL).link(0, 0, 0).attrString(unix.IFLA_IFNAME, name)
-	r.nest(unix.IFLA_LINKINFO, func() { r.attrString(unix.IFLA_INFO_KIND, "bridge") })
-	return failed("making bridge", name, r.do())
-}
-
 // DelLink deletes an interface; of a veth pair, both.
 func DelLink(name string) error {
 	i, err := index(name)

@@ -21,6 +21,7 @@ package netns
 import (
 	"fmt"
 	"net/netip"
+	"time"
 )
 
 // Options says how [Run] starts the program again. The zero value is what
@@ -64,6 +65,16 @@ type Neighbor struct {
 	// HardwareAddr is zero while it is not known.
 	HardwareAddr [6]byte
 	State        NeighborState
+}
+
+// NeighborTimes say how the kernel ages neighbors, in whole milliseconds.
+type NeighborTimes struct {
+	// Reachable is how long a confirmation holds, on average.
+	Reachable time.Duration
+	// Delay is how long a neighbor in use may go on after that without a probe.
+	Delay time.Duration
+	// Retransmit is the time between probes, of which there are three.
+	Retransmit time.Duration
 }
 
 // NeighborState is the state of a [Neighbor], with the kernel's values.

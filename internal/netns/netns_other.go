@@ -40,6 +40,9 @@ func SetUp(string) error { return errOS }
 // SetDown returns an error.
 func SetDown(string) error { return errOS }
 
+// DisableOffloads returns an error.
+func DisableOffloads(string) error { return errOS }
+
 // SetMTU returns an error.
 func SetMTU(string, int) error { return errOS }
 
@@ -58,11 +61,23 @@ func AddVeth(_, _ string) error { return errOS }
 // AddBridge returns an error.
 func AddBridge(string) error { return errOS }
 
+// FloodBridge returns an error.
+func FloodBridge(string) error { return errOS }
+
+// SetQuerier returns an error.
+func SetQuerier(string) error { return errOS }
+
 // DelLink returns an error.
 func DelLink(string) error { return errOS }
 
 // AddAddr returns an error.
 func AddAddr(string, netip.Prefix) error { return errOS }
+
+// AddAddrChecked returns an error.
+func AddAddrChecked(string, netip.Prefix) error { return errOS }
+
+// AddrFlags returns an error.
+func AddrFlags(string, netip.Addr) (uint32, error) { return 0, errOS }
 
 // AddRoute returns an error.
 func AddRoute(string, netip.Prefix, netip.Addr) error { return errOS }
@@ -87,3 +102,6 @@ func SetNeighbor(string, Neighbor) error { return errOS }
 
 // DelNeighbor returns an error.
 func DelNeighbor(string, netip.Addr) error { return errOS }
+
+// SetNeighborTimes returns an error.
+func SetNeighborTimes(string, NeighborTimes) error { return errOS }

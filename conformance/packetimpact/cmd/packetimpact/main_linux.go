@@ -57,31 +57,25 @@ func start(ctx context.Context, o options, stdout io.Writer) (int, error) {
 	if o.Folder == "" {
 		return statusOK, o.notRun(stdout)
 	}
-	if !netns.Inside() {
-		return enter(ctx, o)
-	}
-	if err := netns.Setup(); err != nil {
-		return 0, err
-	}
-	return run(ctx, o, stdout)
-}
-
-// enter runs this program in a namespace. The device under test is built before:
-// a namespace has no way to fetch modules.
-func enter(ctx context.Context, o options) (int, error) {
 	if o.Device == "" {
 		dir, err := os.MkdirTemp("", "packetimpact-")
 		if err != nil {
 			return 0, err
 		}
 		defer os.RemoveAll(dir)
-		program, err := runner.BuildDevice(ctx, dir)
-		if err != nil {
+		// Before the namespace is entered, which has no way to fetch modules.
+		if o.Device, err = runner.BuildDevice(ctx, dir); err != nil {
 			return 0, err
 		}
-		os.Args = append([]string{os.Args[0], "-dut", program}, os.Args[1:]...)
+		os.Args = append([]string{os.Args[0], "-dut", o.Device}, os.Args[1:]...)
 	}
-	return netns.Run(netns.Options{})
+	if !netns.Inside() {
+		return netns.Run(netns.Options{})
+	}
+	if err := netns.Setup(); err != nil {
+		return 0, err
+	}
+	return run(ctx, o, stdout)
 }
 
 // notRun tells that no test was run, and why.
