@@ -13,7 +13,7 @@ import (
 )
 
 // BenchmarkHeaderOut compares what it takes to put the Ethernet header before a
-// packet: nothing, gVisor's wrapper (to an address that somebody else has
+// packet: nothing, the room that the contract wants, gVisor's wrapper (to an address that somebody else has
 // found), and ours (which finds it in the neighbor table).
 func BenchmarkHeaderOut(b *testing.B) {
 	e := newTest(b, newTape(0))
@@ -25,6 +25,7 @@ func BenchmarkHeaderOut(b *testing.B) {
 		add  func(*stack.PacketBuffer)
 	}{
 		{"packet only", func(*stack.PacketBuffer) {}},
+		{"packet and Push", func(pkt *stack.PacketBuffer) { pkt.LinkHeader().Push(ethstack.HeaderLen) }},
 		{"link/ethernet", wrapper.AddHeader},
 		{"ours", e.AddHeader},
 	} {
@@ -68,7 +69,8 @@ func BenchmarkWrite(b *testing.B) {
 }
 
 // BenchmarkHeaderIn compares the way of a frame up to a dispatcher that drops it:
-// as a packet with no header taken off, through gVisor's wrapper, and through
+// as a packet with no header taken off, with the header consumed as the contract
+// wants it, through gVisor's wrapper, and through
 // our receiver, without and with the verification of checksums, which netstack
 // does itself above the others.
 func BenchmarkHeaderIn(b *testing.B) {
@@ -87,6 +89,15 @@ func BenchmarkHeaderIn(b *testing.B) {
 		b.ReportAllocs()
 		for b.Loop() {
 			pkt := packet()
+			sink.DeliverNetworkPacket(header.IPv4ProtocolNumber, pkt)
+			pkt.DecRef()
+		}
+	})
+	b.Run("packet and Consume", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			pkt := packet()
+			pkt.LinkHeader().Consume(ethstack.HeaderLen)
 			sink.DeliverNetworkPacket(header.IPv4ProtocolNumber, pkt)
 			pkt.DecRef()
 		}
