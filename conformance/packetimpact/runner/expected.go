@@ -11,6 +11,13 @@ import (
 //go:embed expected.txt
 var expected string
 
+// DefaultSettle is the pause before each socket call that the results are
+// expected with. Some tests send frames and make a call at once that is to find
+// them received, which none but a synchronous link layer promises: without a
+// pause tcp_rcv_buf_space fails at times on every link layer, and more often on
+// a busy machine.
+const DefaultSettle = 3 * time.Millisecond
+
 // A Test is one of the suite's test binaries, with what is expected of it.
 type Test struct {
 	// Name is that of upstream's file, without _test.go: "tcp_info".

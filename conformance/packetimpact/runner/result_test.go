@@ -63,17 +63,16 @@ func TestTable(t *testing.T) {
 	}
 	WriteSummary(&b, results()[:3], 12*time.Second)
 	const want = `
-                                            pass/fail
-test                                            /skip   seconds
+test                                     pass/fail/skip  seconds
 ------------------------------------------------------------------------
-as_expected                        pass         3/0/0       1.5
-fails_as_expected                  fail         1/5/0       0.0  as upstream expects of netstack
-fails                              FAIL         1/2/0       0.0  UNEXPECTED
-passes                             PASS         6/0/0       0.0  UNEXPECTED
-fewer_subtests                     PASS         2/0/0       0.0  UNEXPECTED
-other_subtests_fail                FAIL         0/6/0       0.0  UNEXPECTED
-none                               ERROR                    0.0  UNEXPECTED
-left_out                           -                             not run
+as_expected                        pass           3/0/0      1.5
+fails_as_expected                  fail           1/5/0      0.0  as upstream expects of netstack
+fails                              FAIL           1/2/0      0.0  UNEXPECTED
+passes                             PASS           6/0/0      0.0  UNEXPECTED
+fewer_subtests                     PASS           2/0/0      0.0  UNEXPECTED
+other_subtests_fail                FAIL           0/6/0      0.0  UNEXPECTED
+none                               ERROR                     0.0  UNEXPECTED
+left_out                           -                              not run
 ------------------------------------------------------------------------
 1 pass, 2 fail; of their tests and subtests 5 pass, 7 fail, 0 are skipped; 12 s
 

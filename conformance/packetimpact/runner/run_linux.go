@@ -19,7 +19,7 @@ type Options struct {
 	Device string
 	// Link is the link layer that it is to use: ethlink or fdbased.
 	Link string
-	// Settle is how long it is to wait before each call.
+	// Settle is how long it is to wait before each call, see [DefaultSettle].
 	Settle time.Duration
 	// Parallel is how many tests run at the same time; 0 means one.
 	Parallel int

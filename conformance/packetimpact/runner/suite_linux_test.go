@@ -26,7 +26,7 @@ func TestPacketimpact(t *testing.T) {
 	check(t, err)
 	begin := time.Now()
 	results, err := Run(t.Context(), Options{
-		Folder: Folder(dir), Tests: tests, Device: deviceProgram(t), Link: "ethlink", Parallel: 4,
+		Folder: Folder(dir), Tests: tests, Device: deviceProgram(t), Link: "ethlink", Settle: DefaultSettle, Parallel: 4,
 	})
 	check(t, err)
 	var table bytes.Buffer

@@ -10,14 +10,13 @@ import (
 const tableWidth = 72
 
 func writeRow(w io.Writer, name, result, counts, took, note string) {
-	row := fmt.Sprintf("%-34s %-5s %12s %9s  %s", name, result, counts, took, note)
+	row := fmt.Sprintf("%-34s %-5s %14s %8s  %s", name, result, counts, took, note)
 	fmt.Fprintln(w, strings.TrimRight(row, " "))
 }
 
 // WriteHeader begins a table of results for a person to read.
 func WriteHeader(w io.Writer) {
-	writeRow(w, "", "", "pass/fail", "", "")
-	writeRow(w, "test", "", "/skip", "seconds", "")
+	writeRow(w, "test", "", "pass/fail/skip", "seconds", "")
 	fmt.Fprintln(w, strings.Repeat("-", tableWidth))
 }
 

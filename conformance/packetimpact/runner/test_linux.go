@@ -6,13 +6,17 @@ import (
 	"errors"
 	"fmt"
 	"os/exec"
-	"runtime"
 	"time"
 )
 
 // killPatience is how long a test binary has to say what it is at, after its
 // time is up; tests have less.
 var killPatience = 10 * time.Second
+
+// subtests is how many subtests of a binary run at the same time. They wait for
+// answers and for time, so that package testing's number, that of processors,
+// would make them wait for each other.
+const subtests = 8
 
 // test runs a test with devices under test of its own.
 func (r *run) test(ctx context.Context, t Test) Result {
@@ -61,8 +65,7 @@ func (r *run) attempt(ctx context.Context, result *Result) (err error) {
 	defer cancel()
 	p, err := start(limited, binary, []string{
 		"--dut_infos_json", string(arg), "-test.v", "-test.timeout=" + t.Limit.String(),
-		// Package testing would have a device under test wait for a processor.
-		fmt.Sprintf("-test.parallel=%d", max(t.Devices, runtime.GOMAXPROCS(0))),
+		fmt.Sprintf("-test.parallel=%d", subtests),
 	})
 	if err != nil {
 		return err

@@ -21,7 +21,7 @@ binaries are from; without them nothing is run.
   -run regexp         the tests to run (all)
   -j number           how many at the same time (4)
   -link name          the link layer: ethlink, or fdbased for gVisor's own (ethlink)
-  -settle duration    a pause before each socket call, for frames that are on their way (0s)
+  -settle duration    a pause before each socket call, for frames that are on their way (3ms)
   -dut program        a device under test with the flags of cmd/dut (cmd/dut, which is built)
   -pcap folder        record the frames, a file for each device under test
   -junit file         write the results for a machine to read
@@ -46,7 +46,7 @@ func parse(args []string) (options, error) {
 	f.StringVar((*string)(&o.Folder), "bin", "", "")
 	f.StringVar(&o.Device, "dut", "", "")
 	f.StringVar(&o.Link, "link", "ethlink", "")
-	f.DurationVar(&o.Settle, "settle", 0, "")
+	f.DurationVar(&o.Settle, "settle", runner.DefaultSettle, "")
 	f.IntVar(&o.Parallel, "j", 4, "")
 	f.StringVar(&o.Pcap, "pcap", "", "")
 	f.StringVar(&o.junit, "junit", "", "")

@@ -173,7 +173,7 @@ func TestRun(t *testing.T) {
 			if got := cmd.ProcessState.ExitCode(); got != tt.status {
 				t.Errorf("status %d (%v), want %d", got, err, tt.status)
 			}
-			for _, part := range append(tt.want, "2 tests, 4 at a time", "fail         0/1/0", "as upstream expects of netstack", "tcp_info said:") {
+			for _, part := range append(tt.want, "2 tests, 4 at a time", "fail           0/1/0", "as upstream expects of netstack", "tcp_info said:") {
 				if !strings.Contains(out.String(), part) {
 					t.Errorf("the output does not say %q:\n%s", part, out)
 				}
