@@ -5,9 +5,11 @@ import (
 	"encoding/json"
 	"flag"
 	"fmt"
+	"net"
 	"net/netip"
 	"os/exec"
 	"strconv"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -32,9 +34,12 @@ func bench() int {
 func testBench(t *testing.T) {
 	var infos []info
 	check(t, json.Unmarshal([]byte(*infosFlag), &infos))
+	var begun atomic.Int32
 	for i, d := range infos {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
-			t.Parallel() // there have to be enough for all
+			t.Parallel()
+			begun.Add(1)
+			wait(t, "all subtests have begun", func() bool { return int(begun.Load()) == len(infos) })
 			testDevice(t, d)
 		})
 	}
@@ -46,6 +51,12 @@ func testDevice(t *testing.T, d info) {
 	check(t, err)
 	if string(n.LocalMAC) != string(link.HardwareAddr[:]) || int(n.LocalDevID) != link.Index {
 		t.Errorf("%s has %v and number %d, told are %v and %d", link.Name, link.HardwareAddr, link.Index, n.LocalMAC, n.LocalDevID)
+	}
+	i, err := net.InterfaceByName(n.LocalDevName)
+	check(t, err)
+	want := fmt.Sprintf("[%v/24 %v/64]", n.LocalIPv4, n.LocalIPv6)
+	if got := fmt.Sprint(must(i.Addrs())); got != want {
+		t.Errorf("%s has the addresses %s, want %s", link.Name, got, want)
 	}
 	k, err := lab.NewKernel(n.LocalDevName, nil)
 	check(t, err)
