@@ -66,7 +66,7 @@ func inspectIPv6(b []byte) (kind string, err error) {
 	if len(b) < header.IPv6MinimumSize || !h.IsValid(len(b)) {
 		return "IPv6", errLength
 	}
-	kind, err = inspectTransport(h.TransportProtocol(), h.SourceAddress(), h.DestinationAddress(), h.Payload())
+	kind, err = inspectTransport(tcpip.TransportProtocolNumber(h.NextHeader()), h.SourceAddress(), h.DestinationAddress(), h.Payload())
 	return "IPv6 " + kind, err
 }
 

@@ -2,6 +2,7 @@ package endpoint
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"time"
 
@@ -11,17 +12,18 @@ import (
 	"github.com/ethlink/ethlink/internal/fifo"
 )
 
-// Queue describes where packets wait for the device: they are written by a
-// goroutine of the endpoint, one for each queue of the device, in batches, and
-// while the device has no room they stay. The zero Queue is none: whoever sends
-// writes to the device, and what it has no room for is dropped.
+// Queue describes where packets wait for the device: they are written by
+// goroutines of the endpoint, as many as there are CPUs or queues of the device,
+// in batches, and while the device has no room they stay. A flow keeps to one of
+// them, and so its order. The zero Queue is none: whoever sends writes to the
+// device, and what it has no room for is dropped.
 //
 // It takes the place of netstack's link/qdisc/fifo. What is in it counts against
 // the send buffers of the sockets that it came from, so that these bound its
 // memory too, and a UDP socket's sender is told to wait.
 type Queue struct {
-	// Len is how many packets may wait for each queue of the device, small ones
-	// and super-frames of up to 64 KiB alike. 1000 is usual.
+	// Len is how many packets may wait for each of the goroutines, small ones and
+	// super-frames of up to 64 KiB alike. 1000 is usual.
 	Len int
 	// Full is what becomes of a packet that there is no room for.
 	Full WhenFull
@@ -81,7 +83,7 @@ func newTxQueue(e *Endpoint, o Queue, clock ethstack.Clock) *txQueue {
 	if q.maxWait == 0 {
 		q.maxWait = defaultMaxWait
 	}
-	for range e.link.Device().Queues() {
+	for range max(e.link.Device().Queues(), runtime.GOMAXPROCS(0)) {
 		lane := fifo.New[*stack.PacketBuffer](o.Len)
 		q.lanes = append(q.lanes, lane)
 		q.writers.Go(func() { q.write(lane) })
