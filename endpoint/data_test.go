@@ -59,8 +59,8 @@ func TestQueues(t *testing.T) {
 	for _, o := range []hostOptions{
 		{qdisc: func(ep stack.LinkWriter) stack.QueueingDiscipline { return fifo.New(ep, 2, 1000) }},
 		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 1000}}},
-		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 8, Full: endpoint.DropOldest}}},
-		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 2, Full: endpoint.Wait}}, port: ethtest.PortOptions{Queues: 3}},
+		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 64, Full: endpoint.DropOldest}}},
+		{endpoint: endpoint.Options{Queue: endpoint.Queue{Len: 16, Full: endpoint.Wait}}, port: ethtest.PortOptions{Queues: 3}},
 	} {
 		s := newSegment(t, ethtest.SegmentOptions{MinDelay: 100 * time.Microsecond})
 		a, b := newHost(t, s, 2, o), newHost(t, s, 3, hostOptions{})
