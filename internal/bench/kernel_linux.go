@@ -44,7 +44,7 @@ func openKernel(iface string, v4, v6 netip.Prefix, plain bool) (k kernel, noIPv6
 // prepareIface brings an interface up. A plain one has no offloads.
 func prepareIface(iface string, plain bool) error {
 	if plain {
-		if err := offloadsOff(iface); err != nil {
+		if err := netns.DisableOffloads(iface); err != nil {
 			return err
 		}
 	}
